@@ -1,0 +1,1 @@
+"""What makes `generated/` from `schema/` and `codegen/operations/`."""

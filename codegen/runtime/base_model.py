@@ -1,0 +1,71 @@
+"""The bases of every generated type."""
+
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+from typing import Final, Self
+
+from pydantic import BaseModel as PydanticModel
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class UnsetType(Enum):
+    """The type of `UNSET`: a variable that was not given, as opposed to one that is null."""
+
+    UNSET = "UNSET"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET: Final = UnsetType.UNSET
+
+
+class OpenEnum(StrEnum):
+    """A text enumeration that keeps the values which a newer server may send."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        # Not entered in the class: what a server sends must not make it grow.
+        member = str.__new__(cls, value)
+        member._name_ = value
+        member._value_ = value
+        return member
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the schema has this value."""
+        return self._name_ in type(self).__members__
+
+
+class BaseModel(PydanticModel):
+    """A type of the schema; the wire's camelCase names become snake_case."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, defer_build=True, protected_namespaces=(), validate_by_alias=True, validate_by_name=True
+    )
+
+
+class Result(BaseModel):
+    """A part of an answer. Fields that are not known are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Input(BaseModel):
+    """A part of the variables. A field that is not known is an error; one that is not given is not sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def wire_variables(variables: Mapping[str, object]) -> dict[str, object]:
+    """Return variables as JSON values, without those that are `UNSET` and fields that were not given."""
+    return {name: _wire_value(value) for name, value in variables.items() if value is not UNSET}
+
+
+def _wire_value(value: object) -> object:
+    if isinstance(value, Input):
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return value
