@@ -53,13 +53,13 @@ class MAPIException(MCLIException):
 
     The status is an HTTP status by meaning, whatever the transport answered:
 
-    * 400: the request was misconfigured or lacks an argument
-    * 401: the credentials are missing or invalid; set an API key first
-    * 403: the credentials are valid, but the action is not allowed
-    * 404: what was asked for does not exist
-    * 409: an object with this name exists already
-    * 500: internal error of the platform
-    * 503: the platform, or a part of it, is offline
+    * 400: an argument is wrong or absent
+    * 401: the API key is absent or wrong
+    * 403: the API key does not allow this
+    * 404: there is no such thing
+    * 409: the name is taken
+    * 500: the platform broke; please report it
+    * 503: the platform, or a part of it, is down
 
     >>> print(MAPIException(404, "Run 'bert-x1' not found"))
     Error 404: Run 'bert-x1' not found
@@ -112,9 +112,10 @@ class RunConfigException(MAPIException):
 class OutcomeUnknown(MAPIException):
     """Tell that the platform may or may not have done what it was asked to do.
 
-    The connection failed after a change was sent and before its answer came. Repeating the call could do it twice (two
-    runs, for example), so it was not repeated. Find out first: `get_runs()` shows whether the run was created, stopped
-    or deleted, `get_run(name)` whether it was updated, `get_secrets()` whether the secret was stored.
+    The connection failed after a change was sent and before its answer came. Repeating the call could do it
+    twice (two runs, for example), so it was not repeated. Find out first: `get_runs()` shows whether the run was
+    created, stopped or deleted, `get_run(name)` whether it was updated, `get_secrets()` whether the secret was
+    stored.
     """
 
 
@@ -151,8 +152,8 @@ class RunStatusNotReached(Exception):
 
     def __str__(self) -> str:
         return (
-            f"Run '{self.name}' was last seen {self.actual}, it did not reach {self.expected} before the watch ended. "
-            "The connection may have dropped: try again."
+            f"Run '{self.name}' was last seen {self.actual}, it did not reach {self.expected} before the watch "
+            "ended. The connection may have dropped: try again."
         )
 
 
@@ -160,18 +161,16 @@ def from_graphql(errors: object, status: int) -> MAPIException:
     """Translate the `errors` of a GraphQL answer, in any shape, into one exception.
 
     Several errors become one `MultiMAPIException`, a `Bad run request` becomes a `RunConfigException`. An error
-    without a usable code has the HTTP `status` of the answer, or 500 where that tells of no error. Only the messages of
-    the errors get into the exception; nothing here raises.
+    without a usable code has the HTTP `status` of the answer, or 500 where that tells of no error. Only the
+    messages of the errors get into the exception; nothing here raises.
 
     >>> from_graphql([{"message": "Run not found", "extensions": {"code": 404}}], 200)
     MAPIException(404, 'Run not found', None)
     """
     fallback = status if status >= 400 else HTTPStatus.INTERNAL_SERVER_ERROR
     items = errors if isinstance(errors, list | tuple) else [errors]
-    translated = [_from_item(item, int(fallback)) for item in items]
-    return (
-        translated[0] if len(translated) == 1 else MultiMAPIException(translated or [MAPIException(fallback)])
-    )
+    translated = [_from_item(item, fallback) for item in items] or [MAPIException(fallback)]
+    return translated[0] if len(translated) == 1 else MultiMAPIException(translated)
 
 
 def _from_item(item: object, fallback: int) -> MAPIException:
@@ -224,11 +223,8 @@ def _in_our_words(message: str) -> str:
     """Name the fields that a `Bad run request` misses as `RunConfig` names them."""
     paths = re.findall(r"([A-Za-z]+(?:\.[A-Za-z]+)*) is a required field", message)
     names = dict.fromkeys(".".join(_OUR_NAME.get(part, part) for part in path.split(".")) for path in paths)
-    return (
-        f"Run configuration is missing the following required values: {', '.join(names)}"
-        if names
-        else message
-    )
+    missing = ", ".join(names)
+    return f"Run configuration is missing the following required values: {missing}" if names else message
 
 
 def _known_status(status: int) -> HTTPStatus | int:

@@ -23,23 +23,23 @@ class RunStatus(Enum):
 
     # The order of these lines is the order of the statuses.
     UNKNOWN = "UNKNOWN"
-    """A valid run status cannot be found."""
+    """No status that this version knows."""
     PENDING = "PENDING"
-    """The run has been submitted and is waiting to be scheduled."""
+    """Submitted; the scheduler has not looked at it yet."""
     QUEUED = "QUEUED"
-    """The run is awaiting execution."""
+    """Waits for resources."""
     STARTING = "STARTING"
-    """The run is starting up and preparing to run."""
+    """Has its nodes, and gets them ready."""
     RUNNING = "RUNNING"
-    """The run is actively running."""
+    """Its command runs."""
     TERMINATING = "TERMINATING"
-    """The run is in the process of being terminated."""
+    """Being shut down."""
     COMPLETED = "COMPLETED"
-    """The run has finished without any errors."""
+    """Ended without error."""
     STOPPED = "STOPPED"
-    """The run has stopped."""
+    """Stopped by a user or by the platform."""
     FAILED = "FAILED"
-    """The run has failed due to an issue at runtime."""
+    """Ended with an error."""
 
     def __str__(self) -> str:
         return self.value
@@ -50,7 +50,7 @@ class RunStatus(Enum):
         return _POSITION[self] < _POSITION[other]
 
     def before(self, other: RunStatus, inclusive: bool = False) -> bool:
-        """Tell whether this status usually comes before the other; with `inclusive` also whether it is the other.
+        """Tell whether this status usually comes before the other, or with `inclusive` is the other.
 
         >>> RunStatus.RUNNING.before(RunStatus.COMPLETED)
         True
@@ -58,7 +58,7 @@ class RunStatus(Enum):
         return self <= other if inclusive else self < other
 
     def after(self, other: RunStatus, inclusive: bool = False) -> bool:
-        """Tell whether this status usually comes after the other; with `inclusive` also whether it is the other.
+        """Tell whether this status usually comes after the other, or with `inclusive` is the other.
 
         >>> RunStatus.COMPLETED.after(RunStatus.RUNNING)
         True
