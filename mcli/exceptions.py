@@ -112,10 +112,10 @@ class RunConfigException(MAPIException):
 class OutcomeUnknown(MAPIException):
     """Tell that the platform may or may not have done what it was asked to do.
 
-    The connection failed after a change was sent and before its answer came. Repeating the call could do it
-    twice (two runs, for example), so it was not repeated. Find out first: `get_runs()` shows whether the run was
-    created, stopped or deleted, `get_run(name)` whether it was updated, `get_secrets()` whether the secret was
-    stored.
+    The connection failed after a change was sent and before its answer came. Repeating the call could do
+    it twice (two runs, for example), so it was not repeated. Find out first: `get_runs()` shows whether the
+    run was created, stopped or deleted, `get_run(name)` whether it was updated, `get_secrets()` whether the
+    secret was stored.
     """
 
 
@@ -152,17 +152,17 @@ class RunStatusNotReached(Exception):
 
     def __str__(self) -> str:
         return (
-            f"Run '{self.name}' was last seen {self.actual}, it did not reach {self.expected} before the watch "
-            "ended. The connection may have dropped: try again."
+            f"Run '{self.name}' was last seen {self.actual}, it did not reach {self.expected} "
+            "before the watch ended. The connection may have dropped: try again."
         )
 
 
 def from_graphql(errors: object, status: int) -> MAPIException:
     """Translate the `errors` of a GraphQL answer, in any shape, into one exception.
 
-    Several errors become one `MultiMAPIException`, a `Bad run request` becomes a `RunConfigException`. An error
-    without a usable code has the HTTP `status` of the answer, or 500 where that tells of no error. Only the
-    messages of the errors get into the exception; nothing here raises.
+    Several errors become one `MultiMAPIException`, a `Bad run request` becomes a `RunConfigException`. An
+    error without a usable code has the HTTP `status` of the answer, or 500 where that tells of no error.
+    Only the messages of the errors get into the exception; nothing here raises.
 
     >>> from_graphql([{"message": "Run not found", "extensions": {"code": 404}}], 200)
     MAPIException(404, 'Run not found', None)
