@@ -1,0 +1,205 @@
+"""Clusters: machines, the kinds they come in, and their form on the wire.
+
+A cluster is either this machine as it is, or a virtual one: nodes and GPUs that exist as numbers only, so
+that multi-node runs can be tried out on a laptop.
+"""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+CPU_TYPE = "None"
+"""The `gpuType` of machines without GPUs."""
+
+GIB = 2**30
+_SMALL_COUNTS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine."""
+
+    name: str
+    gpus: int
+    cpus: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A kind of machine. A node may appear as several kinds: with its GPUs, and for its CPUs only."""
+
+    name: str
+    gpu_type: str
+    gpus_per_node: int
+    cpus: int
+    memory: str
+    storage: str | None
+    gpu_nums: tuple[int, ...]
+    """GPU counts that a run may ask for."""
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What runs are scheduled on."""
+
+    id: str
+    name: str
+    provider: str
+    allow_fractional: bool
+    allow_multinode: bool
+    submission_types: tuple[str, ...]
+    instances: tuple[Instance, ...]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every machine once, in order of first appearance."""
+        return tuple({node.name: node for instance in self.instances for node in instance.nodes}.values())
+
+
+def this_machine() -> Cluster:
+    """Describe the machine we run on: its CPUs and memory, and its GPUs where `nvidia-smi` finds some."""
+    types = _gpus_of_this_machine()
+    gpu_type = types[0] if types else CPU_TYPE
+    # Mixed cards cannot be one instance; those unlike the first are left out.
+    return _cluster((_node(socket.gethostname(), types.count(gpu_type)),), gpu_type, provider="LOCAL")
+
+
+def virtual(nodes: int, gpus_per_node: int, gpu_type: str = "a100_80gb") -> Cluster:
+    """Make up a cluster of machines like this one, each with `gpus_per_node` GPUs that are numbers only.
+
+    Raises `ValueError` without nodes, or with fewer than no GPUs.
+
+    >>> [instance.name for instance in virtual(2, 8, "a100_80gb").instances]
+    ['a100_80gb', 'cpu']
+    >>> virtual(2, 8, "a100_80gb").instances[0].gpu_nums
+    (1, 2, 4, 8, 16)
+    """
+    if nodes < 1 or gpus_per_node < 0:
+        raise ValueError(f"A cluster of {nodes} nodes with {gpus_per_node} GPUs each cannot be.")
+    machines = tuple(_node(f"node-{rank}", gpus_per_node) for rank in range(nodes))
+    return _cluster(machines, gpu_type, provider="LOCAL_VIRTUAL")
+
+
+def _cluster(nodes: tuple[Node, ...], gpu_type: str, provider: str) -> Cluster:
+    kinds = [(gpu_type, nodes[0].gpus)] if nodes[0].gpus else []
+    return Cluster(
+        id="local",
+        name="local",
+        provider=provider,
+        allow_fractional=True,
+        allow_multinode=len(nodes) > 1,
+        submission_types=("TRAINING", "FINETUNING", "PRETRAINING"),
+        instances=tuple(_instance(kind, count, nodes) for kind, count in [*kinds, (CPU_TYPE, 0)]),
+    )
+
+
+def _instance(gpu_type: str, gpus_per_node: int, nodes: tuple[Node, ...]) -> Instance:
+    fractions = {count for count in _SMALL_COUNTS if count < gpus_per_node}
+    whole = {gpus_per_node * (rank + 1) for rank in range(len(nodes))}
+    return Instance(
+        name=gpu_type if gpus_per_node else "cpu",
+        gpu_type=gpu_type,
+        gpus_per_node=gpus_per_node,
+        cpus=nodes[0].cpus,
+        memory=f"{nodes[0].memory_bytes // GIB}Gi",
+        storage=None,
+        gpu_nums=tuple(sorted(fractions | whole)),
+        nodes=nodes,
+    )
+
+
+def _node(name: str, gpus: int) -> Node:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Node(name=name, gpus=gpus, cpus=os.cpu_count() or 1, memory_bytes=memory)
+
+
+def _gpus_of_this_machine() -> list[str]:
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]  # MiB
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return parse_gpus(answer.stdout)
+
+
+def parse_gpus(table: str) -> list[str]:
+    """Read `name, MiB` lines of nvidia-smi into the platform's names of GPU types, in order of index.
+
+    >>> parse_gpus("NVIDIA A100-SXM4-80GB, 81920\\nNVIDIA GeForce RTX 3090, 24576\\n")
+    ['a100_80gb', '3090']
+    """
+    return [_gpu_type(*line.rsplit(",", 1)) for line in table.splitlines() if "," in line]
+
+
+def _gpu_type(name: str, mebibytes: str) -> str:
+    words = name.lower().replace("-", " ").split()
+    model = next((word for word in words if any(letter.isdigit() for letter in word)), "gpu")
+    if model[0].isdigit():
+        return model  # Consumer cards go by their number alone.
+    gigabytes = round(int(mebibytes) / 1024) if mebibytes.strip().isdigit() else 0
+    return model if model in {"t4", "k80"} or not gigabytes else f"{model}_{gigabytes}gb"
+
+
+def to_wire(cluster: Cluster) -> dict[str, Any]:
+    """Give the `Cluster` of the schema, without its utilization."""
+    return {
+        "id": cluster.id,
+        "name": cluster.name,
+        "provider": cluster.provider,
+        "allowFractional": cluster.allow_fractional,
+        "allowMultinode": cluster.allow_multinode,
+        "allowedSubmissionTypes": list(cluster.submission_types),
+        "isMultiTenant": False,
+        "reservationType": None,
+        "schedulerEnabled": True,
+        "allowedInstances": [_instance_to_wire(instance) for instance in cluster.instances],
+    }
+
+
+def _instance_to_wire(instance: Instance) -> dict[str, Any]:
+    return {
+        "name": instance.name,
+        "gpuType": instance.gpu_type,
+        "gpusPerNode": instance.gpus_per_node,
+        "cpus": instance.cpus,
+        "memory": instance.memory,
+        "storage": instance.storage,
+        "gpuNums": list(instance.gpu_nums),
+        "numNodes": len(instance.nodes),
+        "nodes": [
+            {"name": node.name, "isAlive": True, "isSchedulable": True, "upTime": None}
+            for node in instance.nodes
+        ],
+    }
+
+
+def utilization_to_wire(
+    cluster: Cluster, active: Sequence[Mapping[str, Any]], queued: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Give the `ClusterUtilization` of the schema; `active` and `queued` are its `RunUtilization` objects."""
+    return {
+        "instanceUtils": [_instance_utilization(cluster, instance, active) for instance in cluster.instances],
+        "activeRunsByUser": list(active),
+        "queuedRunsByUser": list(queued),
+        "activeDeploymentsByUser": [],
+        "queuedDeploymentsByUser": [],
+    }
+
+
+def _instance_utilization(
+    cluster: Cluster, instance: Instance, active: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    total = instance.gpus_per_node * len(instance.nodes)
+    used = sum(int(run["gpuNum"]) for run in active if run["instance"] == instance.name)
+    return {
+        "clusterId": cluster.id,
+        "instance": _instance_to_wire(instance),
+        "gpusUsed": used,
+        "gpusAvailable": total - used,
+        "gpusTotal": total,
+    }
