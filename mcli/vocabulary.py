@@ -16,7 +16,7 @@ class RunType(StrEnum):
 
     TRAINING = "TRAINING"
     """Submitted by `create_run`."""
-    SECRET_TEST = "SECRET_TEST"
+    SECRET_TEST = "SECRET_TEST"  # noqa: S105 - the platform's word, no password
     """Submitted by the platform, to try out credentials."""
     INTERACTIVE = "INTERACTIVE"
     """Submitted by `create_interactive_run`."""
