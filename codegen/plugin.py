@@ -67,7 +67,9 @@ class MapiPlugin(Plugin):
         """Import the base of enums."""
         return _import_base(module, "OpenEnum")
 
-    def generate_input_class(self, class_def: ast.ClassDef, input_type: GraphQLInputObjectType) -> ast.ClassDef:
+    def generate_input_class(
+        self, class_def: ast.ClassDef, input_type: GraphQLInputObjectType
+    ) -> ast.ClassDef:
         """Derive input types from the base that forbids unknown fields."""
         return _rebase(class_def, "Input")
 
@@ -84,13 +86,19 @@ class MapiPlugin(Plugin):
         return _import_base(module, "Input")
 
     def generate_result_class(
-        self, class_def: ast.ClassDef, operation_definition: ExecutableDefinitionNode, selection_set: SelectionSetNode
+        self,
+        class_def: ast.ClassDef,
+        operation_definition: ExecutableDefinitionNode,
+        selection_set: SelectionSetNode,
     ) -> ast.ClassDef:
         """Derive result types from the base that ignores unknown fields."""
         return _rebase(class_def, "Result")
 
     def generate_result_field(
-        self, field_implementation: ast.AnnAssign, operation_definition: ExecutableDefinitionNode, field: FieldNode
+        self,
+        field_implementation: ast.AnnAssign,
+        operation_definition: ExecutableDefinitionNode,
+        field: FieldNode,
     ) -> ast.AnnAssign:
         """Give the fields that an answer may lack a default."""
         if self._coordinate(operation_definition, field) in self._lenient:
@@ -115,13 +123,16 @@ class MapiPlugin(Plugin):
         operation_definition: OperationDefinitionNode,
     ) -> ast.FunctionDef | ast.AsyncFunctionDef:
         """Hand result type, document, name and variables to the transport: that is all a method does."""
-        if operation_definition.name is None or method_def.returns is None:
+        name, result = operation_definition.name, method_def.returns
+        if name is None or result is None:
             raise TypeError("ariadne-codegen made a method without a name or a result")
         streams = operation_definition.operation is OperationType.SUBSCRIPTION
-        result = method_def.returns.slice if isinstance(method_def.returns, ast.Subscript) else method_def.returns
+        if isinstance(result, ast.Subscript):
+            result = result.slice
+        transport = ast.Attribute(ast.Name("self"), "transport")
         call = ast.Call(
-            ast.Attribute(ast.Attribute(ast.Name("self"), "transport"), "subscribe" if streams else "execute"),
-            [result, _document(method_def), ast.Constant(operation_definition.name.value), _variables(method_def)],
+            ast.Attribute(transport, "subscribe" if streams else "execute"),
+            [result, _document(method_def), ast.Constant(name.value), _variables(method_def)],
             [],
         )
         # Imported when it is first called, so that a program loads only the models that it uses.
@@ -138,7 +149,10 @@ class MapiPlugin(Plugin):
         return module
 
     def generate_init_module(self, module: ast.Module) -> ast.Module:
-        """Load the documents lazily too, type the hooks, and hide them from type checkers: a typo is an error."""
+        """Load the documents lazily too, and type the hooks.
+
+        `__getattr__` is hidden from type checkers, because with it a typo would not be an error.
+        """
         documents, *module.body = module.body
         for number, node in enumerate(module.body):
             match node:
@@ -149,7 +163,8 @@ class MapiPlugin(Plugin):
                 case ast.FunctionDef(name="__getattr__"):
                     node.args.args[0].annotation = ast.Name("str")
                     node.returns = ast.Name("object")
-                    module.body[number] = ast.If(ast.UnaryOp(ast.Not(), ast.Name("TYPE_CHECKING")), [node], [])
+                    runs = ast.UnaryOp(ast.Not(), ast.Name("TYPE_CHECKING"))
+                    module.body[number] = ast.If(runs, [node], [])
                 case ast.FunctionDef(name="__dir__"):
                     node.returns = ast.Subscript(ast.Name("list"), ast.Name("str"))
         return ast.fix_missing_locations(module)
@@ -192,7 +207,7 @@ class _Rename(ast.NodeTransformer):
     def __init__(self, names: dict[str, str]) -> None:
         self._names = names
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 - the name that ast looks for
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         bare = node.id.strip("'\"")
         return ast.Name(node.id.replace(bare, self._names.get(bare, bare)))
 
@@ -200,7 +215,7 @@ class _Rename(ast.NodeTransformer):
 class _TimeOrText(ast.NodeTransformer):
     """Widens `datetime` to `datetime | str`."""
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - the name that ast looks for
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         return ast.BinOp(node, ast.BitOr(), ast.Name("str")) if node.id == "datetime" else node
 
 
@@ -212,10 +227,7 @@ def _require_field(schema: GraphQLSchema, coordinate: str) -> None:
 
 
 def _rebase(class_def: ast.ClassDef, base: str) -> ast.ClassDef:
-    class_def.bases = [
-        ast.Name(base) if isinstance(old, ast.Name) and old.id == "BaseModel" else old for old in class_def.bases
-    ]
-    return class_def
+    return cast("ast.ClassDef", _Rename({"BaseModel": base}).visit(class_def))
 
 
 def _only_fragment(node: ast.stmt) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The bases of every generated type."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum, StrEnum
 from typing import Final, Self
 
@@ -44,7 +44,14 @@ class BaseModel(PydanticModel):
     """A type of the schema; the wire's camelCase names become snake_case."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, defer_build=True, protected_namespaces=(), validate_by_alias=True, validate_by_name=True
+        alias_generator=to_camel,
+        defer_build=True,
+        # What travels may hold a secret, and messages end up in logs.
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+        ser_json_inf_nan="strings",
+        validate_by_alias=True,
+        validate_by_name=True,
     )
 
 
@@ -55,9 +62,16 @@ class Result(BaseModel):
 
 
 class Input(BaseModel):
-    """A part of the variables. A field that is not known is an error; one that is not given is not sent."""
+    """A part of the variables. A field that is not known is an error; one that is not given is not sent.
+
+    A number that JSON does not have is sent as the text `NaN`, `Infinity` or `-Infinity`.
+    """
 
     model_config = ConfigDict(extra="forbid")
+
+    def __repr_args__(self) -> Iterator[tuple[None, str]]:
+        # Names only: the value may be a secret.
+        return ((None, name) for name in type(self).model_fields if name in self.model_fields_set)
 
 
 def wire_variables(variables: Mapping[str, object]) -> dict[str, object]:

@@ -13,8 +13,8 @@ ResultT = TypeVar("ResultT", bound=Result)
 class Transport(Protocol):
     """What the operations need of a network: one call and one stream.
 
-    ``document`` begins with ``query``, ``mutation`` or ``subscription``; ``operation`` is its name. ``variables`` still
-    holds ``Input`` models and ``UNSET``: `base_model.wire_variables` makes JSON values of them.
+    `document` begins with `query`, `mutation` or `subscription`; `operation` is its name. `variables` still
+    holds `Input` models and `UNSET`: `wire_variables` makes JSON values of them.
     """
 
     async def execute(
