@@ -2,27 +2,28 @@
 
 What it promises:
 
-* All ranks of a run start together or none does, and no GPU, no reserved CPU and no rank's place is given twice.
-* Runs are considered by priority, then by age. What a run is owed, because it starts or because others make room
+* All ranks of a run start together or none does. No GPU, reserved CPU or rank's place is given twice.
+* Runs are considered by priority, then by age. What a run gets, or is about to get because others make room
   for it, no later one is given.
-* A run that cannot start may be overtaken. But for the first such run of each instance nodes are held, those that
-  are nearest to being free: what it waits for there is given to nobody after it, except to preemptible runs of
-  lower priority, whom it can send away. So it waits for runs that have started already, and never starves.
-* Only preemptible runs of strictly lower priority are preempted, only when the run then has all that it needs,
-  and none that could have stayed: as few as can be (if few are to be compared, else a set without a spare one), of
-  the lowest priority, youngest first.
+* A run that cannot start may be overtaken. But for the first such run of each instance nodes are held, those
+  nearest to being free: what it waits for there is given to nobody after it, except to preemptible runs of
+  lower priority, whom it can send away. So those after it cannot keep it waiting for ever.
+* Only preemptible runs of strictly lower priority are preempted, only when the run then has all it needs, and
+  none who could have stayed. They are as few as can be while there are few sets to compare; beyond that a set
+  from which none can be spared. The lowest priority goes first, then the youngest.
 * Equal states give equal plans.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import combinations
 from math import comb
 
-from .cluster import Cluster, Node
+from .cluster import Cluster
 from .compute import Demand
 from .requests import PRIORITIES
+from .rooms import Room, Rooms, choose, compete, copy_rooms
 
 _COMPARED = 2000
 """Sets of victims that are compared before a set without a spare one is good enough."""
@@ -83,85 +84,8 @@ def plan(cluster: Cluster, waiting: Sequence[Waiting], placed: Sequence[Placed])
     return Plan(tuple(planner.starts), tuple(planner.preempt), planner.reasons)
 
 
-def shared_ranks(cpus: int) -> int:
-    """Give how many ranks that reserve nothing may share a node of so many CPUs."""
-    return max(16, 4 * cpus)
-
-
 def _rank(run: Waiting | Placed) -> int:
     return PRIORITIES.get(run.priority, PRIORITIES["auto"])
-
-
-def _shares(demand: Demand) -> bool:
-    return not demand.gpus_per_node and not demand.cpus
-
-
-def _compete(one: Demand, other: Demand) -> bool:
-    """Whether two runs on one node would take from the same resource."""
-    both_reserve = bool(one.gpus_per_node and other.gpus_per_node) or bool(one.cpus and other.cpus)
-    return both_reserve or (_shares(one) and _shares(other))
-
-
-@dataclass
-class _Room:
-    """What is left of a node."""
-
-    gpus: set[int]
-    cpus: int
-    ranks: int
-
-    @classmethod
-    def of(cls, node: Node) -> "_Room":
-        return cls(set(range(node.gpus)), node.cpus, shared_ranks(node.cpus))
-
-    def copy(self) -> "_Room":
-        return replace(self, gpus=set(self.gpus))
-
-    def holds(self, demand: Demand) -> bool:
-        return (
-            len(self.gpus) >= demand.gpus_per_node
-            and (not demand.cpus or self.cpus >= demand.cpus)
-            and (not _shares(demand) or self.ranks > 0)
-        )
-
-    def take(self, demand: Demand, gpus: Iterable[int]) -> None:
-        self.gpus.difference_update(gpus)
-        self.cpus -= demand.cpus
-        self.ranks -= _shares(demand)
-
-    def give(self, demand: Demand, gpus: Iterable[int]) -> None:
-        self.gpus.update(gpus)
-        self.cpus += demand.cpus
-        self.ranks += _shares(demand)
-
-    def left_for(self, demand: Demand) -> tuple[int, int]:
-        """Compare rooms by what a run wants most of."""
-        return (self.ranks, 0) if _shares(demand) else (len(self.gpus) if demand.gpus else 0, self.cpus)
-
-
-_Rooms = dict[str, _Room]
-
-
-def _copy(rooms: _Rooms) -> _Rooms:
-    return {name: room.copy() for name, room in rooms.items()}
-
-
-def _release(rooms: _Rooms, runs: Iterable[Placed]) -> _Rooms:
-    for run in runs:
-        for name, gpus in zip(run.nodes, run.gpu_indices, strict=True):
-            if name in rooms:
-                rooms[name].give(run.demand, gpus)
-    return rooms
-
-
-def _choose(demand: Demand, rooms: _Rooms, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Choose the nodes of a run, tightest fit first, but evenly for ranks that share; empty if it does not fit."""
-    fitting = [name for name in allowed if rooms[name].holds(demand)]
-    if len(fitting) < demand.nodes:
-        return ()
-    fitting.sort(key=lambda name: rooms[name].left_for(demand), reverse=_shares(demand))
-    chosen = set(fitting[: demand.nodes])
-    return tuple(name for name in allowed if name in chosen)
 
 
 @dataclass
@@ -175,14 +99,14 @@ class _Planner:
     reasons: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.order = {node.name: node for node in self.cluster.nodes}
-        self.now = {name: _Room.of(node) for name, node in self.order.items()}
+        self.whole = {node.name: Room.of(node) for node in self.cluster.nodes}
+        self.now = copy_rooms(self.whole)
         for run in self.placed:
             for name, gpus in zip(run.nodes, run.gpu_indices, strict=True):
                 if name in self.now:
                     self.now[name].take(run.demand, gpus)
         # What is free once those who are leaving have left. Always at least what is free now.
-        self.soon = _release(_copy(self.now), (run for run in self.placed if run.leaving))
+        self.soon = _release(copy_rooms(self.now), (run for run in self.placed if run.leaving))
         self.movable = sorted(
             (run for run in self.placed if run.preemptible and not run.leaving),
             key=lambda run: (_rank(run), -run.started_at.timestamp(), run.run_id),
@@ -193,13 +117,18 @@ class _Planner:
 
     def consider(self, run: Waiting) -> None:
         kind = (run.demand, _rank(run), run.preemptible)
+        if not self._is_possible(run.demand):
+            self.reasons[run.run_id] = (
+                f"Cluster {self.cluster.name!r} no longer has the nodes that the run asks for."
+            )
+            return
         if kind in self.hopeless:  # Another like it waits already, and nothing has been freed since.
             self.reasons[run.run_id] = self._explain(run)
             return
         allowed = self._allowed(run)
-        if nodes := _choose(run.demand, self.now, allowed):
+        if nodes := choose(run.demand, self.now, allowed):
             self._start(run, nodes)
-        elif nodes := _choose(run.demand, self.soon, allowed):
+        elif nodes := choose(run.demand, self.soon, allowed):
             self._claim(run, nodes)
             self.reasons[run.run_id] = "Waiting for runs to end that are being stopped."
         elif victims := self._victims(run, allowed):
@@ -222,7 +151,7 @@ class _Planner:
             if instance.name == demand.instance:
                 names = [node.name for node in instance.nodes]
                 return [name for name in demand.node_names if name in names] if demand.node_names else names
-        return []  # The cluster has changed since the run was submitted.
+        return []
 
     def _start(self, run: Waiting, nodes: tuple[str, ...]) -> None:
         indices = tuple(tuple(sorted(self.now[name].gpus)[: run.demand.gpus_per_node]) for name in nodes)
@@ -246,11 +175,12 @@ class _Planner:
         movable = [
             other
             for other in self.movable
-            if _rank(other) < _rank(run) and nodes & set(other.nodes) and _compete(run.demand, other.demand)
+            if _rank(other) < _rank(run) and nodes & set(other.nodes) and compete(run.demand, other.demand)
         ]
 
         def suffices(victims: Iterable[Placed]) -> bool:
-            return bool(_choose(run.demand, _release(_copy(self.soon), victims), allowed))
+            rooms = copy_rooms({name: self.soon[name] for name in allowed})
+            return bool(choose(run.demand, _release(rooms, victims), allowed))
 
         if not movable or not suffices(movable):
             return ()
@@ -269,7 +199,7 @@ class _Planner:
         self.movable = [other for other in self.movable if other not in victims]
         self.hopeless.clear()
         self.preempt += [(victim.run_id, run.run_id) for victim in victims]
-        self._claim(run, _choose(run.demand, self.soon, allowed))
+        self._claim(run, choose(run.demand, self.soon, allowed))
         count = "a run" if len(victims) == 1 else f"{len(victims)} runs"
         self.reasons[run.run_id] = f"Waiting for {count} of lower priority to make room."
 
@@ -278,7 +208,7 @@ class _Planner:
             return
         self.heads.add(run.demand.instance)
         lower = [other for other in self.movable if _rank(other) < _rank(run)]
-        rooms = _release(_copy(self.soon), lower)
+        rooms = _release(copy_rooms(self.soon), lower)
         nearest = sorted(allowed, key=lambda name: rooms[name].left_for(run.demand), reverse=True)
         for name in nearest[: run.demand.nodes]:
             self.held.setdefault(name, []).append(run)
@@ -286,10 +216,6 @@ class _Planner:
     def _explain(self, run: Waiting) -> str:
         demand, position = run.demand, len(self.reasons) + 1
         rooms = [self.now[name] for name in self._nodes(demand)]
-        if len(rooms) < demand.nodes or not all(
-            _fits_at_all(demand, node) for node in self._machines(demand)
-        ):
-            return f"Cluster {self.cluster.name!r} no longer has the nodes that the run asks for."
         fitting = sum(room.holds(demand) for room in rooms)
         if fitting >= demand.nodes:
             why = "for an earlier run that needs the same nodes first"
@@ -297,18 +223,23 @@ class _Planner:
             why = f"for {_words(demand)}: {_shortage(demand, rooms, fitting)}"
         return f"Waiting {why}. Position {position} in the queue."
 
-    def _machines(self, demand: Demand) -> list[Node]:
-        return [self.order[name] for name in self._nodes(demand)]
+    def _is_possible(self, demand: Demand) -> bool:
+        """Whether the cluster could hold the run at all; it may have changed since the run was submitted."""
+        return sum(self.whole[name].holds(demand) for name in self._nodes(demand)) >= demand.nodes
 
 
-def _fits_at_all(demand: Demand, node: Node) -> bool:
-    return _Room.of(node).holds(demand)
+def _release(rooms: Rooms, runs: Iterable[Placed]) -> Rooms:
+    for run in runs:
+        for name, gpus in zip(run.nodes, run.gpu_indices, strict=True):
+            if name in rooms:
+                rooms[name].give(run.demand, gpus)
+    return rooms
 
 
 def _bars(holder: Waiting, run: Waiting) -> bool:
     """Whether `run` would be in the way of `holder` on a node, and could not be sent away."""
     yields = run.preemptible and _rank(run) < _rank(holder)
-    return _compete(run.demand, holder.demand) and not yields
+    return compete(run.demand, holder.demand) and not yields
 
 
 def _without_spare(
@@ -325,20 +256,24 @@ def _without_spare(
 
 def _words(demand: Demand) -> str:
     each = " and ".join(
-        ([f"{demand.gpus_per_node} GPUs ({demand.gpu_type})"] if demand.gpus_per_node else [])
-        + ([f"{demand.cpus} CPUs"] if demand.cpus else [])
+        ([f"{_count(demand.gpus_per_node, 'GPU')} ({demand.gpu_type})"] if demand.gpus_per_node else [])
+        + ([_count(demand.cpus, "CPU")] if demand.cpus else [])
     )
     if demand.nodes == 1:
         return each or "a place on a node"
     return f"{demand.nodes} nodes with {each or 'a place'} each"
 
 
-def _shortage(demand: Demand, rooms: Sequence[_Room], fitting: int) -> str:
+def _shortage(demand: Demand, rooms: Sequence[Room], fitting: int) -> str:
     if demand.nodes > 1:
         return f"{demand.nodes - fitting} of them are not free"
     best = max(rooms, key=lambda room: room.left_for(demand))
     if (gpus := demand.gpus_per_node - len(best.gpus)) > 0:
-        return f"{gpus} GPUs are missing"
+        return f"{_count(gpus, 'GPU')} short"
     if (cpus := demand.cpus - best.cpus) > 0:
-        return f"{cpus} CPUs are missing"
+        return f"{_count(cpus, 'CPU')} short"
     return "all are taken"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
