@@ -266,7 +266,7 @@ def _words(demand: Demand) -> str:
 
 def _shortage(demand: Demand, rooms: Sequence[Room], fitting: int) -> str:
     if demand.nodes > 1:
-        return f"{demand.nodes - fitting} of them are not free"
+        return f"{fitting} of {demand.nodes} free"
     best = max(rooms, key=lambda room: room.left_for(demand))
     if (gpus := demand.gpus_per_node - len(best.gpus)) > 0:
         return f"{_count(gpus, 'GPU')} short"

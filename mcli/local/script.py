@@ -156,9 +156,13 @@ def _say(text: str) -> str:
 
 def _remount(text: str, mount_map: Mapping[str, str], used: set[str]) -> str:
     """Replace the fixed folders in a text by the real ones, and note in `used` which were there."""
-    for place, real in mount_map.items():
-        pieces = re.split(rf"(?<![\w./~-]){re.escape(place)}(?![\w-])", text)
-        if len(pieces) > 1:
-            text = real.join(pieces)
-            used.add(place)
-    return text
+    if not mount_map:
+        return text
+
+    def real(match: re.Match[str]) -> str:
+        used.add(match[0])
+        return mount_map[match[0]]
+
+    longest_first = sorted(mount_map, key=len, reverse=True)
+    places = "|".join(re.escape(place) for place in longest_first)
+    return re.sub(rf"(?<![\w./~-])(?:{places})(?![\w-])", real, text)

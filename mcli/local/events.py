@@ -1,0 +1,125 @@
+"""Events of a run: the platform's own, and those that training code reports through the run's metadata."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+COMPLETED = "Run completed successfully"
+"""The reason of a run that completed."""
+
+STOPPED_BY_USER = "Stopped by user"
+
+NEWER_TYPES = frozenset({"TRAIN_STARTED", "CHECKPOINT_SAVED", "REQUEUED"})
+"""Types that clients before 0.6.42 do not know, and whose answer as a whole they then cannot read."""
+
+REWRITTEN = "TRAIN_UPDATED"
+"""The type of which a resumption keeps only the latest event."""
+
+_MESSAGES = {
+    "CREATED": "Run created.",
+    "CHECK_PASSED": "Credentials check passed.",
+    "STARTED": "Run started.",
+    "DATA_VALIDATED": "Training data validated.",
+    "MODEL_INITIALIZED": "Model initialized.",
+    "TRAIN_STARTED": "Training started.",
+    "CHECKPOINT_SAVED": "Checkpoint uploaded.",
+    "TRAIN_FINISHED": "Training finished.",
+    "REQUEUED": "Run requeued.",
+}
+
+_MARKS = {
+    "mosaicml/data_validated": "DATA_VALIDATED",
+    "mosaicml/model_initialized_time": "MODEL_INITIALIZED",
+    "mosaicml/checkpoint_resumed_path": "MODEL_INITIALIZED",
+    "mosaicml/train_started_time": "TRAIN_STARTED",
+    "mosaicml/checkpoint_uploaded_time": "CHECKPOINT_SAVED",
+    "mosaicml/train_finished_time": "TRAIN_FINISHED",
+}
+"""Metadata keys that a training framework sets when it gets so far: to a unix time in seconds, or a text."""
+
+_PROGRESS = ("mosaicml/training_progress", "mosaicml/training_sub_progress")
+_EXCEPTION = "mosaicml/exception"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a run."""
+
+    type: str
+    time: datetime
+    message: str
+
+
+def event(kind: str, now: datetime, message: str | None = None) -> Event:
+    """Make an event of the platform, with its usual message unless another is given.
+
+    >>> event("STARTED", datetime(2024, 1, 1, tzinfo=UTC)).message
+    'Run started.'
+    """
+    return Event(kind, now, message if message is not None else _MESSAGES.get(kind, ""))
+
+
+def from_metadata(
+    old: Mapping[str, Any], new: Mapping[str, Any], now: datetime, *, newer_types: bool = False
+) -> list[Event]:
+    """Read off the events that an update of the metadata stands for, oldest first.
+
+    `old` is the metadata before, `new` the keys of the update. What the update repeats is no event. Types
+    that old clients cannot read are left out unless `newer_types`.
+    """
+    changed = {key: value for key, value in new.items() if key not in old or old[key] != value}
+    marks = {kind: changed[key] for key, kind in _MARKS.items() if changed.get(key) is not None}
+    events = [event(kind, _time(value, now)) for kind, value in marks.items()]
+    if any(key in changed for key in _PROGRESS):
+        events += _progress({**old, **new}, now)
+    if isinstance(changed.get(_EXCEPTION), Mapping):
+        events.append(Event("FAILED_EXCEPTION", now, _exception(changed[_EXCEPTION])))
+    kept = [each for each in events if newer_types or each.type not in NEWER_TYPES]
+    return sorted(kept, key=lambda each: each.time)
+
+
+def _time(value: object, now: datetime) -> datetime:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return now
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return now
+
+
+def _progress(metadata: Mapping[str, Any], now: datetime) -> list[Event]:
+    text = " ".join(str(metadata[key]) for key in _PROGRESS if metadata.get(key))
+    return [Event(REWRITTEN, now, text)] if text else []
+
+
+def _exception(reported: Mapping[str, Any]) -> str:
+    return ": ".join(str(reported[key]) for key in ("class", "message") if reported.get(key)) or "Exception"
+
+
+def exit_reason(status: int) -> str:
+    """Say why a node failed.
+
+    >>> exit_reason(127)
+    'Exit code: 127. Reason: Error'
+    """
+    return f"Exit code: {status}. Reason: Error"
+
+
+def duration_reason(seconds: float) -> str:
+    """Say that the run's time is over.
+
+    >>> duration_reason(5400)
+    'Maximum duration of 1.5 hours reached'
+    """
+    return f"Maximum duration of {seconds / 3600:g} hours reached"
+
+
+def preempted_reason(beneficiary: str) -> str:
+    """Say whom the run made room for."""
+    return f"Preempted by {beneficiary}"
+
+
+def node_lost_reason(node: str) -> str:
+    """Say that a node went away."""
+    return f"Node {node} lost"
