@@ -48,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             fresh = generate(folder)
         except GenerationError as error:
-            print(f"codegen: {error}\ncodegen: {PACKAGE} is left as it was.", file=sys.stderr)
+            print(
+                f"codegen: {error}\ncodegen: {PACKAGE.relative_to(ROOT)} is left as it was.", file=sys.stderr
+            )
             return 1
         if check:
             return report(PACKAGE, fresh)
@@ -71,7 +73,9 @@ def generate(folder: Path) -> Path:
             generate_client(settings)  # type: ignore[no-untyped-call]  # ariadne-codegen types only a part
     # graphql-core says with a TypeError that a schema is not valid.
     except (CodeGenException, GraphQLError, TypeError, UnknownFieldError) as error:
-        raise GenerationError(error) from error
+        # Of a syntax error, the error names the file and its cause the line.
+        reasons = [str(reason) for reason in (error, error.__cause__) if reason is not None]
+        raise GenerationError(": ".join(reasons)) from error
     package = folder / PACKAGE.name
     shutil.copy(SOURCES / "runtime" / "base_model.py", package)
     finish(package)

@@ -1,10 +1,10 @@
 """Say what a change of the live schema means for us.
 
 `python -m codegen.refresh URL` asks an endpoint for its schema and compares it with `schema/mapi.graphql`. It
-prints what breaks clients and what may surprise them, with `OURS` where an operation of ours is touched, and the
-places where our operations are no longer valid. The exit status is 1 if there are such places and 2 if the
-endpoint does not tell its schema. `--write` also puts the new schema in the place of ours. The key is read from
-`MOSAICML_API_KEY`.
+prints what breaks clients and what may surprise them, with `OURS` where an operation of ours is touched, and
+the places where our operations are no longer valid. The exit status is 1 if there are such places and 2 if
+the endpoint does not tell its schema. `--write` also puts the new schema in the place of ours. The key is
+read from `MOSAICML_API_KEY`.
 """
 
 from __future__ import annotations

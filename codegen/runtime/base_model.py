@@ -7,6 +7,7 @@ from typing import Final, Self
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
 
 
 class UnsetType(Enum):
@@ -75,11 +76,15 @@ class Input(BaseModel):
 
 
 def wire_variables(variables: Mapping[str, object]) -> dict[str, object]:
-    """Return variables as JSON values, without those that are `UNSET` and fields that were not given."""
+    """Return variables as JSON values, without those that are `UNSET` and fields that were not given.
+
+    A value that has no JSON form is a `ValueError`.
+    """
     return {name: _wire_value(value) for name, value in variables.items() if value is not UNSET}
 
 
 def _wire_value(value: object) -> object:
-    if isinstance(value, Input):
-        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return value
+    if not isinstance(value, Input):
+        return value
+    # By way of text, because only there pydantic spells out numbers that JSON does not have.
+    return from_json(value.model_dump_json(by_alias=True, exclude_unset=True))
