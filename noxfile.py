@@ -1,0 +1,71 @@
+"""Everything that is run on this project. `nox` runs what CI runs; `nox -l` lists it all."""
+
+import os
+import subprocess
+import sys
+
+import nox
+from nox.project import dependency_groups, load_toml, python_versions
+
+PROJECT = load_toml("pyproject.toml")
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+
+
+def runs(version: str) -> bool:
+    """Tell whether a Python is installed and can make an environment."""
+    # pyenv puts a command for each of its versions on the path, which fails unless the version is asked for.
+    environment = os.environ | {"PYENV_VERSION": version}
+    command = [f"python{version}", "-c", "import ensurepip, venv"]
+    try:
+        return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def installed(versions: list[str]) -> list[str]:
+    """Return those versions of Python that are here, and say which are not."""
+    here = [version for version in versions if runs(version)]
+    for version in versions:
+        if version not in here:
+            print(f"nox > Python {version} is not installed: its tests are left out.", file=sys.stderr)
+    os.environ["PYENV_VERSION"] = ":".join(here)
+    return here
+
+
+@nox.session(python=installed(python_versions(PROJECT)))
+def tests(session: nox.Session) -> None:
+    """Run the tests, or those that are named after `--`."""
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types with mypy and pyright, as strictly as they can."""
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "typing", "codegen"))
+    session.run("mypy", "--strict", "mcli", "generated", "codegen", "tests/typing/consumer.py")
+    session.run("pyright")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the code's rules and its format."""
+    session.install(*dependency_groups(PROJECT, "codegen"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def drift(session: nox.Session) -> None:
+    """Fail if the generated package is not what the schema and the operations give."""
+    session.install(*dependency_groups(PROJECT, "codegen"))
+    session.run("python", "-m", "codegen", "--check")
+
+
+@nox.session(default=False)
+def codegen(session: nox.Session) -> None:
+    """Make the generated package from the schema and the operations."""
+    session.install(*dependency_groups(PROJECT, "codegen"))
+    session.run("python", "-m", "codegen")
