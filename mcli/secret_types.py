@@ -1,0 +1,379 @@
+"""The kinds of secrets. Their values are sent once, and never come back."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mcli.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+__all__ = [
+    "HuggingFaceSecret",
+    "MCLIDatabricksSecret",
+    "MCLIDockerRegistrySecret",
+    "MCLIEnvVarSecret",
+    "MCLIGCPSecret",
+    "MCLIGitSSHSecret",
+    "MCLIMountedSecret",
+    "MCLIOCISecret",
+    "MCLIS3Secret",
+    "MCLISFTPSSHSecret",
+    "MCLISSHSecret",
+    "Secret",
+    "SecretType",
+    "from_wire",
+]
+
+HF_TOKEN = "HF_TOKEN"  # noqa: S105 - a name, no token
+_HUGGING_FACE_KEYS = {HF_TOKEN, "HUGGING_FACE_HUB_TOKEN"}
+"""What the variable of a Hugging Face secret is called, now and in older clients."""
+
+
+class SecretType(StrEnum):
+    """Kinds of secrets.
+
+    >>> SecretType("S3") is SecretType("s3_credentials") is SecretType.s3
+    True
+    """
+
+    docker_registry = "docker_registry"
+    environment = "environment"
+    hugging_face = "hugging_face"
+    mounted = "mounted"
+    git = "git"
+    ssh = "ssh"
+    sftp = "sftp"
+    s3 = "s3"
+    gcp = "gcp"
+    oci = "oci"
+    databricks = "databricks"
+    generic = "generic"
+    """A kind that this version does not know."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> SecretType | None:
+        name = str(value).lower()
+        return cls.__members__.get("s3" if name == "s3_credentials" else name)
+
+    @property
+    def wire(self) -> str:
+        """The platform's name of the kind, e.g. to filter by; environment and hugging_face share one."""
+        return _WIRE_TYPES[self]
+
+
+_WIRE_TYPES = {
+    SecretType.docker_registry: "DOCKER_REGISTRY",
+    SecretType.environment: "ENV_VAR",
+    SecretType.hugging_face: "ENV_VAR",
+    SecretType.mounted: "MOUNTED",
+    SecretType.git: "GIT_SSH",
+    SecretType.ssh: "SSH",
+    SecretType.sftp: "SFTP_SSH",
+    SecretType.s3: "S3",
+    SecretType.gcp: "GCP",
+    SecretType.oci: "OCI",
+    SecretType.databricks: "DATABRICKS",
+    SecretType.generic: "GENERIC",
+}
+
+_hidden = functools.partial(field, default=None, repr=False)
+"""A field of what the platform keeps under lock and key."""
+
+
+@functools.total_ordering
+@dataclass(eq=False)
+class Secret:
+    """A secret of the platform. Secrets sort by name; no repr shows a value."""
+
+    name: str
+    """Name, for people and for `delete_secrets`."""
+    secret_type: SecretType = SecretType.generic
+    """Its kind; need not be given."""
+    created_at: datetime | None = field(default=None, kw_only=True)
+    """When the platform stored it."""
+    id: str | None = field(default=None, kw_only=True)
+    """The platform's own name for it."""
+
+    _input: ClassVar[str] = ""
+    """Name of the kind in a create request."""
+    metadata_keys: ClassVar[Mapping[str, str]] = {}
+    """What is not secret, and so read back: its names on the wire, by field."""
+
+    def __post_init__(self) -> None:
+        kind = type(self).secret_type
+        try:
+            given = SecretType(self.secret_type)
+        except ValueError:
+            known = ", ".join(SecretType)
+            raise ValidationError(f"{self.secret_type!r} is no type of secrets; there are {known}") from None
+        if given is not kind:
+            raise ValidationError(f"A {type(self).__name__} is of the type '{kind}', not '{given}'")
+        self.secret_type = given
+
+    # By hand, because tools print the fields of dataclasses whose comparison is generated.
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other) if type(self) is type(other) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # a value that changes, as of any dataclass
+
+    def __lt__(self, other: object) -> bool:
+        return self.name < other.name if isinstance(other, Secret) else NotImplemented
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the secret as `createSecret` takes it, with its value.
+
+        Raises:
+            ValidationError: The kind cannot be created, or a part of the value is missing.
+        """
+        if not self._input:
+            raise ValidationError(f"Secret '{self.name}': a secret of the type 'generic' cannot be created")
+        metadata = self._metadata()
+        content = {"metadata": metadata, "value": self._value()} if metadata else {"value": self._value()}
+        return {self._input: {"name": self._required("name"), **content}}
+
+    def _metadata(self) -> dict[str, str]:
+        return {key: self._required(name) for name, key in self.metadata_keys.items()}
+
+    def _value(self) -> str | dict[str, str | None]:
+        return self._required("value")
+
+    def _required(self, name: str) -> str:
+        value = getattr(self, name)
+        if not isinstance(value, str) or not value:
+            raise ValidationError(f"Secret '{self.name}' lacks its {name!r}")
+        return value
+
+
+@dataclass(eq=False)
+class MCLIEnvVarSecret(Secret):
+    """An environment variable of runs.
+
+    >>> MCLIEnvVarSecret(name="wandb", key="WANDB_API_KEY", value="not-a-real-key").key
+    'WANDB_API_KEY'
+    """
+
+    secret_type: SecretType = SecretType.environment
+    key: str | None = None
+    """Name of the variable."""
+    value: str | None = _hidden()
+    """Its value."""
+
+    _input = "envVarSecret"
+    metadata_keys = {"key": "key"}
+
+
+@dataclass(eq=False)
+class HuggingFaceSecret(Secret):
+    """A token for Hugging Face, which runs find as `HF_TOKEN`."""
+
+    secret_type: SecretType = SecretType.hugging_face
+    token: str | None = _hidden()
+    """The token."""
+
+    _input = "envVarSecret"
+
+    def _metadata(self) -> dict[str, str]:
+        return {"key": HF_TOKEN}
+
+    def _value(self) -> str:
+        return self._required("token")
+
+
+@dataclass(eq=False)
+class _FileSecret(Secret):
+    """A file of runs."""
+
+    mount_path: str | None = None
+    """Absolute path of the file in a run, `/secrets/<name>` when not given."""
+    value: str | None = _hidden()
+    """Text of the file."""
+
+    metadata_keys = {"mount_path": "mountPath"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.mount_path = self.mount_path or f"/secrets/{self.name}"
+
+
+@dataclass(eq=False)
+class MCLIMountedSecret(_FileSecret):
+    """A file of runs.
+
+    >>> MCLIMountedSecret(name="licence", value="not a real licence").mount_path
+    '/secrets/licence'
+    """
+
+    secret_type: SecretType = SecretType.mounted
+
+    _input = "mountedSecret"
+
+
+@dataclass(eq=False)
+class MCLISSHSecret(_FileSecret):
+    """A private SSH key."""
+
+    secret_type: SecretType = SecretType.ssh
+
+    _input = "sshSecret"
+
+
+@dataclass(eq=False)
+class MCLIGitSSHSecret(_FileSecret):
+    """A private SSH key that git uses in runs."""
+
+    secret_type: SecretType = SecretType.git
+
+    _input = "gitSSHSecret"
+
+
+@dataclass(eq=False)
+class MCLISFTPSSHSecret(_FileSecret):
+    """A private SSH key for SFTP."""
+
+    secret_type: SecretType = SecretType.sftp
+    known_hosts: str | None = None
+    """Kept with the secret in Python only; the platform does not take it."""
+
+    _input = "sftpSSHSecret"
+
+
+@dataclass(eq=False)
+class MCLIGCPSecret(_FileSecret):
+    """A credentials file for Google Cloud."""
+
+    secret_type: SecretType = SecretType.gcp
+
+    _input = "gcpSecret"
+
+
+@dataclass(eq=False)
+class _DirectorySecret(Secret):
+    """A directory of runs."""
+
+    mount_directory: str | None = None
+    """Absolute path of the directory in a run, `/secrets/<name>` when not given."""
+
+    metadata_keys = {"mount_directory": "mountDirectory"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.mount_directory = self.mount_directory or f"/secrets/{self.name}"
+
+
+@dataclass(eq=False)
+class MCLIS3Secret(_DirectorySecret):
+    """Credentials for S3."""
+
+    secret_type: SecretType = SecretType.s3
+    config: str | None = _hidden()
+    """Text of the config file."""
+    credentials: str | None = _hidden()
+    """Text of the credentials file."""
+    profile: str | None = _hidden()
+    """Name of the profile that runs use; need not be given."""
+
+    _input = "s3Secret"
+
+    def _value(self) -> dict[str, str | None]:
+        files = {"config": self._required("config"), "credentials": self._required("credentials")}
+        return {**files, "profile": self.profile} if self.profile else {**files}
+
+
+@dataclass(eq=False)
+class MCLIOCISecret(_DirectorySecret):
+    """Credentials for Oracle Cloud."""
+
+    secret_type: SecretType = SecretType.oci
+    config: str | None = _hidden()
+    """Text of the config file."""
+    key_file: str | None = _hidden()
+    """Text of the PEM key file."""
+
+    _input = "ociSecret"
+
+    def _value(self) -> dict[str, str | None]:
+        return {"config": self._required("config"), "keyFile": self._required("key_file")}
+
+
+@dataclass(eq=False)
+class MCLIDockerRegistrySecret(Secret):
+    """An account at a registry of Docker images."""
+
+    secret_type: SecretType = SecretType.docker_registry
+    username: str | None = _hidden()
+    """Name of the account."""
+    password: str | None = _hidden()
+    """Its password."""
+    email: str | None = _hidden()
+    """Its address; need not be given."""
+    server: str | None = _hidden()
+    """URL of the registry; need not be given."""
+
+    _input = "dockerRegistrySecret"
+
+    def _value(self) -> dict[str, str | None]:
+        account = {"username": self._required("username"), "password": self._required("password")}
+        return {**account, "email": self.email, "server": self.server}
+
+
+@dataclass(eq=False)
+class MCLIDatabricksSecret(Secret):
+    """A token for a Databricks workspace."""
+
+    secret_type: SecretType = SecretType.databricks
+    host: str | None = _hidden()
+    """URL of the workspace."""
+    token: str | None = _hidden()
+    """The token."""
+
+    _input = "databricksSecret"
+
+    def _value(self) -> dict[str, str | None]:
+        return {"host": self._required("host"), "token": self._required("token")}
+
+
+_CLASS_OF_WIRE_TYPE: dict[str, type[Secret]] = {
+    kind.secret_type.wire: kind
+    for kind in (
+        MCLIEnvVarSecret,
+        MCLIMountedSecret,
+        MCLISSHSecret,
+        MCLIGitSSHSecret,
+        MCLISFTPSSHSecret,
+        MCLIGCPSecret,
+        MCLIS3Secret,
+        MCLIOCISecret,
+        MCLIDockerRegistrySecret,
+        MCLIDatabricksSecret,
+    )
+}
+
+
+def from_wire(
+    name: str,
+    type: str,  # noqa: A002 - the wire's word
+    metadata: object = None,
+    created_at: datetime | None = None,
+    id: str | None = None,  # noqa: A002 - the wire's word
+) -> Secret:
+    """Return a secret as the platform tells of it, without its value; one of an unknown type is generic.
+
+    >>> from_wire("hf", "ENV_VAR", {"key": "HF_TOKEN"}).secret_type
+    <SecretType.hugging_face: 'hugging_face'>
+    """
+    known = metadata if isinstance(metadata, dict) else {}
+    kind = _CLASS_OF_WIRE_TYPE.get(type, Secret)
+    if kind is MCLIEnvVarSecret and known.get("key") in _HUGGING_FACE_KEYS:
+        kind = HuggingFaceSecret
+    told = {
+        attribute: known[key]
+        for attribute, key in kind.metadata_keys.items()
+        if isinstance(known.get(key), str)
+    }
+    return kind(name, created_at=created_at, id=id, **told)
