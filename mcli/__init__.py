@@ -1,0 +1,118 @@
+"""Typed Python SDK of the MosaicML training platform.
+
+    import mcli
+
+    run = mcli.create_run(mcli.RunConfig.from_file("train.yaml"))
+    for line in mcli.follow_run_logs(run):
+        print(line, end="")
+    print(mcli.wait_for_run_status(run, "COMPLETED").status)
+
+Names are imported when they are first used, so `import mcli` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mcli._connection import MAPIConnection as MAPIConnection
+    from mcli._version import __version__ as __version__
+    from mcli.config import FeatureFlag as FeatureFlag
+    from mcli.config import MCLIConfig as MCLIConfig
+    from mcli.config import MCLIMode as MCLIMode
+    from mcli.config import initialize as initialize
+    from mcli.config import set_api_key as set_api_key
+    from mcli.exceptions import MAPIException as MAPIException
+    from mcli.exceptions import MCLIConfigError as MCLIConfigError
+    from mcli.exceptions import MCLIException as MCLIException
+    from mcli.exceptions import MCLIRunConfigValidationError as MCLIRunConfigValidationError
+    from mcli.exceptions import MultiMAPIException as MultiMAPIException
+    from mcli.exceptions import OutcomeUnknown as OutcomeUnknown
+    from mcli.exceptions import RunConfigException as RunConfigException
+    from mcli.exceptions import RunStatusNotReached as RunStatusNotReached
+    from mcli.logs import follow_run_logs as follow_run_logs
+    from mcli.logs import get_run_logs as get_run_logs
+    from mcli.pages import ObjectList as ObjectList
+    from mcli.pages import PaginatedObjectList as PaginatedObjectList
+    from mcli.run_config import ComputeConfig as ComputeConfig
+    from mcli.run_config import RunConfig as RunConfig
+    from mcli.run_config import SchedulingConfig as SchedulingConfig
+    from mcli.run_details import FormattedRunEvent as FormattedRunEvent
+    from mcli.run_details import Node as Node
+    from mcli.run_details import Resumption as Resumption
+    from mcli.run_details import RunLifecycle as RunLifecycle
+    from mcli.runs import Run as Run
+    from mcli.runs import create_interactive_run as create_interactive_run
+    from mcli.runs import create_run as create_run
+    from mcli.runs import delete_run as delete_run
+    from mcli.runs import delete_runs as delete_runs
+    from mcli.runs import get_run as get_run
+    from mcli.runs import get_runs as get_runs
+    from mcli.runs import start_run as start_run
+    from mcli.runs import start_runs as start_runs
+    from mcli.runs import stop_run as stop_run
+    from mcli.runs import stop_runs as stop_runs
+    from mcli.runs import update_run as update_run
+    from mcli.runs import update_run_metadata as update_run_metadata
+    from mcli.status import RunStatus as RunStatus
+    from mcli.vocabulary import GPUType as GPUType
+    from mcli.vocabulary import RunType as RunType
+    from mcli.watches import wait_for_run_status as wait_for_run_status
+    from mcli.watches import watch_run_status as watch_run_status
+
+_HOME = {
+    "_connection": ("MAPIConnection",),
+    "_version": ("__version__",),
+    "config": ("FeatureFlag", "MCLIConfig", "MCLIMode", "initialize", "set_api_key"),
+    "exceptions": (
+        "MAPIException",
+        "MCLIConfigError",
+        "MCLIException",
+        "MCLIRunConfigValidationError",
+        "MultiMAPIException",
+        "OutcomeUnknown",
+        "RunConfigException",
+        "RunStatusNotReached",
+    ),
+    "logs": ("follow_run_logs", "get_run_logs"),
+    "pages": ("ObjectList", "PaginatedObjectList"),
+    "run_config": ("ComputeConfig", "RunConfig", "SchedulingConfig"),
+    "run_details": ("FormattedRunEvent", "Node", "Resumption", "RunLifecycle"),
+    "runs": (
+        "Run",
+        "create_interactive_run",
+        "create_run",
+        "delete_run",
+        "delete_runs",
+        "get_run",
+        "get_runs",
+        "start_run",
+        "start_runs",
+        "stop_run",
+        "stop_runs",
+        "update_run",
+        "update_run_metadata",
+    ),
+    "status": ("RunStatus",),
+    "vocabulary": ("GPUType", "RunType"),
+    "watches": ("wait_for_run_status", "watch_run_status"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605  # a list, derived from the table
+
+
+if not TYPE_CHECKING:  # to checkers, a name that is not listed above is an error
+
+    def __getattr__(name: str) -> object:
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module 'mcli' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"mcli.{module}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_MODULE_OF]

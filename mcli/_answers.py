@@ -1,0 +1,126 @@
+"""What the bytes of an answer mean: a result, or an exception that says what is wrong with them.
+
+Pure: nothing here waits or sends. Answers are read in one pass from bytes to typed results, and looked at a second
+time only to explain why that failed. No message holds the answer itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from http import HTTPStatus
+from typing import Any, Generic, TypeVar, cast
+
+from mcli_mapi.base_model import Result
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from mcli.exceptions import MAPIException, from_graphql
+
+__all__ = ["decode", "read"]
+
+ResultT = TypeVar("ResultT", bound=Result)
+
+
+class _Envelope(BaseModel, Generic[ResultT]):
+    data: ResultT | None = None
+    errors: Any = None
+
+
+@functools.cache
+def _adapter(result: type[ResultT]) -> TypeAdapter[_Envelope[ResultT]]:
+    return TypeAdapter(_Envelope[result])  # type: ignore[valid-type]  # a parameter made at run time
+
+
+def read(result: type[ResultT], content: bytes | str, status: int = 200, reason: str = "") -> ResultT:
+    """Read the answer to an operation.
+
+    GraphQL errors count at any HTTP status, and go before data. The status counts where the body says nothing.
+
+    Args:
+        result: Type of `data`.
+        content: The body.
+        status: HTTP status of the answer.
+        reason: HTTP reason phrase, or another word on what came, for messages.
+
+    Raises:
+        MAPIException: The answer is an error, or cannot be read.
+    """
+    try:
+        envelope = _adapter(result).validate_json(content)
+    except ValidationError as e:
+        raise _explain(content, status, reason, e) from None
+    if envelope.errors:
+        raise from_graphql(envelope.errors, status)
+    if envelope.data is None:
+        raise _without_data(status, reason)
+    return cast("ResultT", envelope.data)
+
+
+def decode(result: type[ResultT], payload: object) -> ResultT:
+    """Read one payload of a subscription, which is an answer that JSON was read of already."""
+    try:
+        envelope = _adapter(result).validate_python(payload)
+    except ValidationError as e:
+        raise _explain_payload(payload, HTTPStatus.OK, "", e) from None
+    if envelope.errors:
+        raise from_graphql(envelope.errors, HTTPStatus.BAD_REQUEST)
+    if envelope.data is None:
+        raise _without_data(HTTPStatus.OK, "")
+    return cast("ResultT", envelope.data)
+
+
+def _without_data(status: int, reason: str) -> MAPIException:
+    if status >= HTTPStatus.BAD_REQUEST:
+        return MAPIException(status, reason or "The platform refused the request")
+    return MAPIException(500, "The platform's answer has neither data nor errors.")
+
+
+def _explain(content: bytes | str, status: int, reason: str, error: ValidationError) -> MAPIException:
+    try:
+        payload = json.loads(content)
+    except (ValueError, RecursionError):
+        if status >= HTTPStatus.BAD_REQUEST:
+            return MAPIException(status, reason or "The answer is no JSON")
+        return MAPIException(
+            500,
+            f"The endpoint answered {status} {reason}".rstrip()
+            + f", but not with JSON ({len(content)} bytes).",
+            "Does the URL of the endpoint end in its GraphQL path? Does a proxy or a login page stand between?",
+        )
+    return _explain_payload(payload, status, reason, error)
+
+
+def _explain_payload(payload: object, status: int, reason: str, error: ValidationError) -> MAPIException:
+    if not isinstance(payload, dict):
+        return MAPIException(500, f"The platform's answer is {_kind(payload)}, not an object.")
+    if payload.get("errors"):
+        return from_graphql(payload["errors"], status)
+    if payload.get("data") is None:
+        return _without_data(status, reason)
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(map(str, first["loc"][1:])) or "data"
+    who = _name(payload, first["loc"])
+    return MAPIException(
+        500,
+        f"The platform's answer cannot be read: {where}: {first['msg']}{f' (of {who!r})' if who else ''}.",
+        "The platform may be newer than this client, or older.",
+    )
+
+
+def _name(payload: Any, path: tuple[int | str, ...]) -> str | None:
+    """Give the name of the innermost named object that holds the place that the path leads to."""
+    found = None
+    for step in path:
+        if isinstance(payload, dict):
+            name = payload.get("name")
+            found = name if isinstance(name, str) else found
+            payload = payload.get(step)
+        elif isinstance(payload, list) and isinstance(step, int):
+            payload = payload[step]
+    return found
+
+
+def _kind(payload: object) -> str:
+    return {list: "a list", str: "a string", type(None): "null", bool: "a boolean"}.get(
+        type(payload), "a number"
+    )

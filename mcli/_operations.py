@@ -1,0 +1,158 @@
+"""One definition of each operation, three ways to call it.
+
+A documented function is written once, as a plain function that checks its arguments, in the caller's thread, and
+returns a coroutine (or, for a stream, an async generator). The decorators here make of it
+
+* a blocking call, bounded by `timeout`;
+* with `future=True` a call that returns a `concurrent.futures.Future` at once;
+* as `.aio` (public in `mcli.aio`) a coroutine function for asyncio programs.
+
+All three run on the event loop of `_loop`, so they share connections, whatever thread or loop they are called from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
+
+from mcli import _exit, _loop
+from mcli._connection import current
+from mcli.config import default_timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from concurrent.futures import Future
+
+__all__ = ["Operation", "deadline", "mutation", "query"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+"""When the caller stops waiting, on the clock of `time.monotonic`: a retry after it is of no use."""
+
+
+class Operation(Protocol[P, T]):
+    """A call that blocks, or with `future=True` returns a future at once."""
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    def __call__(self, *args: Any, future: Literal[True], **kwargs: Any) -> Future[T]: ...
+    @overload
+    def __call__(self, *args: Any, future: bool, **kwargs: Any) -> T | Future[T]: ...
+
+    @property
+    def aio(self) -> Callable[P, Coroutine[Any, Any, T]]:
+        """The same call for asyncio programs."""
+
+
+def query(prepare: Callable[P, Coroutine[Any, Any, T]]) -> Operation[P, T]:
+    """Make an operation of a function that changes nothing on the platform."""
+    return _operation(prepare, changes=False)
+
+
+def mutation(prepare: Callable[P, Coroutine[Any, Any, T]]) -> Operation[P, T]:
+    """Make an operation of a function that changes something: the end of the process waits for it."""
+    return _operation(prepare, changes=True)
+
+
+def _operation(prepare: Callable[P, Coroutine[Any, Any, T]], *, changes: bool) -> Operation[P, T]:
+    name, options = prepare.__name__, Options(prepare)
+
+    def start(args: Any, kwargs: Any, timeout: float | None) -> Future[T]:
+        with _until(timeout):
+            started = _loop.submit(prepare(*args, **kwargs))
+        if kwargs.get("protect"):
+            _exit.protect(started)
+        if changes:
+            _exit.finish(started, name)
+        return started
+
+    @functools.wraps(prepare)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        timeout, future = options.of(args, kwargs)
+        if future:
+            return start(args, kwargs, None)
+        refuse_to_block(name)
+        started = start(args, kwargs, timeout)
+        try:
+            return started.result(timeout)
+        except TimeoutError:
+            if not started.cancel():  # it ended in this very moment, or the error is its own
+                return started.result()
+            raise timed_out(name, timeout, changes=changes) from None
+        except KeyboardInterrupt:
+            if started.cancel() and changes:
+                _exit.report_interrupted(name)
+            raise
+
+    @functools.wraps(prepare)
+    async def aio(*args: Any, **kwargs: Any) -> T:
+        timeout, _ = options.of(args, kwargs)
+        started = start(args, kwargs, timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                return await asyncio.wrap_future(started)
+        except TimeoutError:
+            if not started.cancelled():
+                raise
+            raise timed_out(name, timeout, changes=changes) from None
+
+    cast("Any", call).aio = aio
+    return cast("Operation[P, T]", call)
+
+
+class Options:
+    """How `timeout` and `future` of one function were given: by keyword, by position, or not at all."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        parameters = inspect.signature(function).parameters
+        self._default: float | None = parameters["timeout"].default
+        positions = {
+            name: at for at, (name, p) in enumerate(parameters.items()) if p.kind is not p.KEYWORD_ONLY
+        }
+        self._timeout_at = positions.get("timeout", len(parameters))
+        self._future_at = positions.get("future", len(parameters))
+
+    def of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[float | None, bool]:
+        """Return the timeout, in seconds, and whether a future is wanted.
+
+        `MCLI_TIMEOUT` replaces a default in seconds. It replaces no timeout that the caller gave, and does not bound
+        calls that are made to wait.
+        """
+        timeout = args[self._timeout_at] if len(args) > self._timeout_at else kwargs.get("timeout", self)
+        if timeout is self:
+            timeout = self._default if self._default is None else default_timeout(self._default)
+        if timeout is not None and not (isinstance(timeout, int | float) and timeout >= 0):
+            raise ValueError(f"timeout is a number of seconds, or None to wait for ever; not {timeout!r}")
+        future = args[self._future_at] if len(args) > self._future_at else kwargs.get("future", False)
+        return timeout, bool(future)
+
+
+@contextmanager
+def _until(timeout: float | None) -> Iterator[None]:
+    token = deadline.set(None if timeout is None else time.monotonic() + timeout)
+    try:
+        yield
+    finally:
+        deadline.reset(token)
+
+
+def refuse_to_block(name: str) -> None:
+    """Raise, instead of waiting for ever, where a future's callback makes a blocking call."""
+    if _loop.on_loop_thread():
+        raise RuntimeError(
+            f"{name} would wait for the thread that it runs on: callbacks of futures make calls with future=True."
+        )
+
+
+def timed_out(name: str, timeout: float | None, *, changes: bool = False) -> TimeoutError:
+    """Say what took too long, where, and how long it was waited for."""
+    text = f"{name} did not end within {timeout:g} s at {current().endpoint}."
+    return TimeoutError(f"{text} Whether it was carried out is unknown." if changes else text)

@@ -1,0 +1,202 @@
+"""The logs of runs, as they are and as they grow. `timeout` and `future`: see `mcli.runs`."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING, Any, Literal
+
+from mcli_mapi.get_run_logs import GetRunLogs
+from mcli_mapi.input_types import GetRunLogsInput
+from mcli_mapi.operations import GET_RUN_LOGS_GQL
+
+from mcli._answers import decode
+from mcli._arguments import name_of
+from mcli._log_text import LineSplitter, LogDecoder, LogText
+from mcli._operations import query
+from mcli._streams import log_stream
+from mcli._transport import transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
+
+    from mcli._arguments import Named
+    from mcli._transport import HttpTransport
+
+__all__ = ["LogText", "follow_run_logs", "get_run_logs"]
+
+AHEAD = 4 << 20
+"""Bytes of messages that may wait for a slow consumer, before the log pauses until that has caught up."""
+
+
+@query
+def get_run_logs(
+    run: str | Named,
+    rank: int | None = None,
+    *,
+    node_rank: int | None = None,
+    local_gpu_rank: int | None = None,
+    global_gpu_rank: int | None = None,
+    timeout: float | None = None,
+    future: Literal[False] = False,
+    failed: bool = False,
+    resumption: int | None = None,
+    tail: int | None = None,
+    container: str | None = None,
+) -> Coroutine[Any, Any, str]:
+    """Return the log of a run as it is now.
+
+    Bytes that are no UTF-8 become U+FFFD. Logs of single GPUs exist for runs that Composer or LLM Foundry launched.
+
+    Args:
+        rank: Deprecated name of `node_rank`.
+        node_rank: Node whose log is read, from 0; default: the lowest there is.
+        local_gpu_rank: GPU on that node, from 0.
+        global_gpu_rank: GPU of the whole run, from 0, in place of node and local rank.
+        failed: Whether to read the log of the first rank that failed.
+        resumption: Attempt whose log is read, from 0; default: the last.
+        tail: Characters from the end; default: all.
+        container: Container whose log is read; default: `MAIN`.
+
+    Returns:
+        The text. It is a `str`; iterating over it gives lines.
+
+    Raises:
+        ValueError: The arguments contradict each other.
+        MAPIException: There is no such run or log (404), or the platform could not be asked.
+    """
+    request = _request(
+        run, rank, node_rank, local_gpu_rank, global_gpu_rank, resumption, tail, container, failed=failed
+    )
+    return _whole(transport(), request)
+
+
+@log_stream
+def follow_run_logs(
+    run: str | Named,
+    rank: int | None = None,
+    *,
+    node_rank: int | None = None,
+    local_gpu_rank: int | None = None,
+    global_gpu_rank: int | None = None,
+    timeout: float | None = None,
+    future: Literal[False] = False,
+    resumption: int | None = None,
+    tail: int | None = None,
+    container: str | None = None,
+) -> AsyncGenerator[Sequence[str], None]:
+    """Iterate over the lines of a run's log, waiting for new ones until the run has ended.
+
+    Lines come as they complete and keep their newline: `print(line, end="")`. The iteration survives lost connections
+    without losing or repeating a byte, and ends early with `close()` or by leaving the loop.
+
+    The arguments are those of `get_run_logs`.
+
+    Returns:
+        A generator of lines. With `future=True` a Future of an iterator of Futures, one for each line; the last one
+        raises StopAsyncIteration.
+
+    Raises:
+        ValueError: The arguments contradict each other.
+        MAPIException: There is no such run or log (404), or the platform cannot be reached any more.
+        TimeoutError: The log did not end within `timeout` seconds of the call.
+    """
+    request = _request(
+        run, rank, node_rank, local_gpu_rank, global_gpu_rank, resumption, tail, container, failed=None
+    )
+    return _lines(transport(), request)
+
+
+def _request(
+    run: str | Named,
+    rank: int | None,
+    node_rank: int | None,
+    local_gpu_rank: int | None,
+    global_gpu_rank: int | None,
+    resumption: int | None,
+    tail: int | None,
+    container: str | None,
+    *,
+    failed: bool | None,
+) -> GetRunLogsInput:
+    """Check the arguments, and return what is asked for; a `failed` that is not None asks for no more than there is."""
+    numbers = {
+        "rank": rank,
+        "node_rank": node_rank,
+        "local_gpu_rank": local_gpu_rank,
+        "global_gpu_rank": global_gpu_rank,
+        "resumption": resumption,
+        "tail": tail,
+    }
+    for name, value in numbers.items():
+        if value is not None and (not isinstance(value, int) or value < 0):
+            raise ValueError(f"{name}={value!r} is no number from 0")
+    _refuse_contradictions(numbers, container, failed=bool(failed))
+    if rank is not None:
+        warnings.warn("rank is deprecated: use node_rank.", DeprecationWarning, 4)
+    asked = {
+        "node_rank": rank if node_rank is None else node_rank,
+        "local_gpu_rank": local_gpu_rank,
+        "global_gpu_rank": global_gpu_rank,
+        "attempt_index": resumption,
+        "tail": tail,
+        "container_name": container,
+        "failed": failed,
+    }
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    return GetRunLogsInput(name=name_of(run), follow=failed is None, **given)
+
+
+def _refuse_contradictions(numbers: dict[str, int | None], container: str | None, *, failed: bool) -> None:
+    given = {name for name, value in numbers.items() if value is not None}
+    if failed:
+        given.add("failed")
+    if container is not None and container.upper() != "MAIN":
+        given.add("container")
+    contradictions = [
+        ("rank", "node_rank"),
+        ("failed", "node_rank"),
+        ("failed", "rank"),
+        ("local_gpu_rank", "container"),
+        ("global_gpu_rank", "container"),
+        ("local_gpu_rank", "global_gpu_rank"),
+        ("global_gpu_rank", "failed"),
+        ("global_gpu_rank", "node_rank"),
+        ("global_gpu_rank", "rank"),
+    ]
+    for one, other in contradictions:
+        if one in given and other in given:
+            hint = " other than MAIN" if other == "container" else ""
+            raise ValueError(f"{one} cannot be used with {other}{hint}")
+
+
+async def _whole(network: HttpTransport, request: GetRunLogsInput) -> str:
+    text = io.StringIO()
+    async for piece in _pieces(network, request):
+        text.write(piece)
+    return LogText(text.getvalue())
+
+
+async def _lines(network: HttpTransport, request: GetRunLogsInput) -> AsyncGenerator[Sequence[str], None]:
+    splitter = LineSplitter()
+    async for piece in _pieces(network, request):
+        if lines := splitter.split(piece):
+            yield lines
+    if last := splitter.end():
+        yield last
+
+
+async def _pieces(network: HttpTransport, request: GetRunLogsInput) -> AsyncGenerator[str, None]:
+    """Yield the text of a log, in pieces, over as many connections as it takes."""
+    decoder = LogDecoder()
+
+    def variables() -> dict[str, Any]:
+        asked = request.model_dump(by_alias=True, exclude_unset=True) | {"offset": decoder.offset}
+        if decoder.offset:
+            asked.pop("tail", None)
+        return {"getRunLogsInput": asked}
+
+    async for batch in network.socket().subscribe(GET_RUN_LOGS_GQL, variables, limit=AHEAD):
+        chunks = [decode(GetRunLogs, payload).get_run_logs_v2 for payload in batch]
+        yield "".join([decoder.decode(each.chunk, each.end_offset) for each in chunks])
+    yield decoder.end()

@@ -1,0 +1,114 @@
+"""The parts of a run: its nodes, its attempts, and what happened to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mcli.status import RunStatus
+
+if TYPE_CHECKING:
+    from mcli_mapi.fragments import (
+        FormattedRunEventFields,
+        ResumptionFields,
+        RunLifecycleFields,
+        RunNodeFields,
+    )
+
+__all__ = ["FormattedRunEvent", "Node", "Resumption", "RunLifecycle"]
+
+
+@dataclass
+class Node:
+    """A node that a run uses."""
+
+    rank: int
+    """Number of the node within the run, from 0."""
+    name: str
+    status: RunStatus
+    reason: str | None = None
+    """Why the node is in this status, e.g. the exit code of the command."""
+
+
+@dataclass
+class Resumption:
+    """One attempt to execute a run: the first one, and one more for each time that it was started again."""
+
+    index: int
+    """Number of the attempt, from 0."""
+    cluster: str
+    gpus: int
+    """GPUs on all nodes."""
+    cpus: int
+    gpu_type: str
+    node_count: int
+    status: RunStatus
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    estimated_end_time: datetime | None = None
+    """When the run's maximum duration will be over."""
+    reason: str | None = None
+
+
+@dataclass
+class RunLifecycle:
+    """A span of time that a run spent in one status."""
+
+    resumption_index: int
+    status: RunStatus
+    started_at: datetime
+    ended_at: datetime | None = None
+    """None while it lasts."""
+    reason: str | None = None
+
+
+@dataclass
+class FormattedRunEvent:
+    """Something that happened to a run, as a line for people."""
+
+    event_type: str
+    """E.g. `CREATED`, `STARTED`, `COMPLETED`; newer platforms send others."""
+    event_time: datetime
+    event_message: str
+    resumption_index: int | None = None
+
+
+def node(fields: RunNodeFields) -> Node:
+    """Read a node from the wire."""
+    return Node(fields.rank, fields.name, RunStatus.from_string(fields.status), fields.reason)
+
+
+def resumption(fields: ResumptionFields) -> Resumption:
+    """Read an attempt from the wire."""
+    return Resumption(
+        index=fields.execution_index,
+        cluster=fields.cluster_name,
+        gpus=fields.gpus,
+        cpus=fields.cpus,
+        gpu_type=fields.gpu_type,
+        node_count=fields.nodes,
+        status=RunStatus.from_string(fields.status),
+        started_at=fields.start_time,
+        ended_at=fields.end_time,
+        estimated_end_time=fields.estimated_end_time,
+        reason=fields.reason,
+    )
+
+
+def lifecycle(fields: RunLifecycleFields) -> RunLifecycle:
+    """Read a span of time from the wire."""
+    return RunLifecycle(
+        resumption_index=fields.execution_index,
+        status=RunStatus.from_string(fields.status),
+        started_at=fields.start_time,
+        ended_at=fields.end_time,
+        reason=fields.reason,
+    )
+
+
+def event(fields: FormattedRunEventFields) -> FormattedRunEvent:
+    """Read an event from the wire."""
+    return FormattedRunEvent(
+        fields.event_type, fields.event_time, fields.event_message, fields.resumption_index
+    )

@@ -1,0 +1,677 @@
+"""Runs: what they are, and everything that makes, reads or changes them.
+
+`timeout` and `future` mean the same everywhere. A call blocks for `timeout` seconds at most (None: for as long as it
+takes) and then raises `TimeoutError`; the environment variable `MCLI_TIMEOUT` replaces the default. With `future=True`
+it returns a `concurrent.futures.Future` at once and is not bounded; arguments and credentials are checked before.
+Wherever a run is asked for, a `Run` or its name will do.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from mcli_mapi.base_model import UNSET
+from mcli_mapi.input_types import (
+    CreateInteractiveRunInput,
+    CreateRunInput,
+    GetRunsInput,
+    GetRunsPaginatedInput,
+    RunInput,
+    StopRunsInput,
+    UpdateRunInput,
+    UpdateRunMetadataInput,
+)
+
+from mcli._arguments import Named, name_of, names_of
+from mcli._operations import mutation, query
+from mcli._run_filters import named, page_request
+from mcli._run_input import from_wire, to_wire
+from mcli._transport import mapi
+from mcli.exceptions import MAPIException
+from mcli.metadata import sanitize_metadata
+from mcli.pages import ObjectList, PaginatedObjectList, first_page, whole
+from mcli.run_config import RunConfig
+from mcli.run_details import (
+    FormattedRunEvent,
+    Node,
+    Resumption,
+    RunLifecycle,
+    event,
+    lifecycle,
+    node,
+    resumption,
+)
+from mcli.status import RunStatus
+from mcli.vocabulary import RunType
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Mapping
+
+    from mcli_mapi.client import Mapi
+    from mcli_mapi.fragments import DetailedRunFields, DetailedRunsPageFields, RunFields, RunsPageFields
+
+__all__ = [
+    "Run",
+    "create_interactive_run",
+    "create_run",
+    "delete_run",
+    "delete_runs",
+    "get_run",
+    "get_runs",
+    "start_run",
+    "start_runs",
+    "stop_run",
+    "stop_runs",
+    "update_run",
+    "update_run_metadata",
+]
+
+_REQUIRED = (
+    "id", "name", "status", "createdAt", "updatedAt", "reason", "createdByEmail", "priority", "preemptible",
+    "retryOnSystemFailure", "resumptions", "isDeleted", "runType",
+)  # fmt: skip
+
+
+@dataclass
+class Run:
+    """A run that has been launched on the MosaicML platform, as it was when it was read.
+
+    A plain value: it compares, copies and pickles, and changes only where you change it.
+    """
+
+    run_uid: str
+    """Unique identifier of the run."""
+    name: str
+    """Name of the run: the name that was asked for, with a suffix that makes it unique."""
+    status: RunStatus
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+    """Email of the user who created the run."""
+    priority: str
+    """Its place in the queue, e.g. `auto`, `low` or `lowest`."""
+    preemptible: bool
+    """Whether runs of higher priority may stop it and queue it again."""
+    retry_on_system_failure: bool
+    cluster: str
+    gpus: int
+    """GPUs on all nodes."""
+    gpu_type: str
+    cpus: int
+    node_count: int
+    latest_resumption: Resumption | None
+    """The current attempt."""
+    is_deleted: bool
+    run_type: RunType
+    max_retries: int | None = None
+    """How often the platform tries the run again when it fails."""
+    reason: str | None = None
+    """Why the run is in this status, e.g. the exit code, or what `stop_run` was told."""
+    nodes: list[Node] = field(default_factory=list)
+    submitted_config: RunConfig | None = None
+    """What was submitted. This and other details are there where a call says that it fetches them."""
+    metadata: dict[str, Any] | None = None
+    last_resumption_id: str | None = None
+    resumptions: list[Resumption] = field(default_factory=list)
+    """All attempts, the current one last."""
+    events: list[FormattedRunEvent] = field(default_factory=list)
+    lifecycle: list[RunLifecycle] = field(default_factory=list)
+    """The statuses that the run has been in, and when."""
+    image: str | None = None
+    max_duration: float | None = None
+    """Hours after which the platform stops the run."""
+    _required_properties: tuple[str, ...] = field(default=_REQUIRED, repr=False, compare=False)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the first attempt began."""
+        return self.resumptions[0].started_at if self.resumptions else None
+
+    @property
+    def completed_at(self) -> datetime | None:
+        """When the last attempt ended; one that was stopped before it began does not count."""
+        ended = (
+            each.ended_at for each in reversed(self.resumptions) if each.ended_at or not _was_stopped(each)
+        )
+        return next(ended, None)
+
+    def clone(
+        self,
+        name: str | None = None,
+        image: str | None = None,
+        cluster: str | None = None,
+        instance: str | None = None,
+        nodes: int | None = None,
+        gpu_type: str | None = None,
+        gpus: int | None = None,
+        priority: str | None = None,
+        preemptible: bool | None = None,
+        max_retries: int | None = None,
+        max_duration: float | None = None,
+    ) -> Run:
+        """Submit a new run with this one's configuration; what is given here goes before it.
+
+        Args:
+            max_duration: Hours.
+
+        Raises:
+            MAPIException: The configuration of this run is not known, or the new one is refused.
+        """
+        submitted = self.submitted_config or self.refresh().submitted_config
+        if submitted is None:
+            raise MAPIException(500, f"The platform does not know the configuration of run {self.name!r}.")
+        config = copy.deepcopy(submitted)
+        config.name = name or config.name
+        config.image = image or config.image
+        compute = {
+            "cluster": cluster,
+            "instance": instance,
+            "nodes": nodes,
+            "gpu_type": gpu_type,
+            "gpus": gpus,
+        }
+        scheduling = {
+            "priority": priority,
+            "preemptible": preemptible,
+            "max_retries": max_retries,
+            "max_duration": max_duration,
+        }
+        config.compute = {**config.compute, **_given(compute)}
+        config.scheduling = {**config.scheduling, **_given(scheduling)}
+        return create_run(config)
+
+    def refresh(self) -> Run:
+        """Return the run as it is now, with details."""
+        return get_run(self)
+
+    def stop(self) -> Run:
+        """Stop the run; see `stop_run`."""
+        return stop_run(self)
+
+    def delete(self) -> Run:
+        """Delete the run; see `delete_run`."""
+        return delete_run(self)
+
+    def update(
+        self,
+        preemptible: bool | None = None,
+        priority: str | None = None,
+        max_retries: int | None = None,
+        retry_on_system_failure: bool | None = None,
+        max_duration: float | None = None,
+    ) -> Run:
+        """Change settings of the run; see `update_run`."""
+        return update_run(
+            self,
+            preemptible=preemptible,
+            priority=priority,
+            max_retries=max_retries,
+            retry_on_system_failure=retry_on_system_failure,
+            max_duration=max_duration,
+        )
+
+    def update_metadata(self, metadata: dict[str, Any]) -> Run:
+        """Merge keys into the run's metadata; see `update_run_metadata`."""
+        return update_run_metadata(self, metadata)
+
+
+@mutation
+def create_run(
+    run: RunConfig, *, timeout: float | None = 10, future: Literal[False] = False
+) -> Coroutine[Any, Any, Run]:
+    """Launch a run.
+
+    The platform appends a suffix to the name, so that it is unique; the name of the returned run has it.
+
+    Args:
+        run: What to run. It is read at the call; later changes have no effect on the run.
+
+    Returns:
+        The run, with details.
+
+    Raises:
+        MCLIRunConfigValidationError: The configuration cannot be sent, e.g. for lack of an image.
+        RunConfigException: The platform misses something in it.
+        MAPIException: The platform refused it, or could not be asked.
+        OutcomeUnknown: The connection failed after the request was sent.
+
+    >>> import mcli
+    >>> config = mcli.RunConfig(name="hello", image="bash", command="echo hello", compute={"gpus": 0})
+    >>> run = mcli.create_run(config)
+    >>> run.name.startswith("hello-")
+    True
+    """
+    sent = CreateRunInput(run_input=_run_input(run))
+    return _created(mapi(), sent)
+
+
+async def _created(client: Mapi, sent: CreateRunInput) -> Run:
+    return _sole((await client.create_run(sent)).create_run)
+
+
+@mutation
+def create_interactive_run(
+    run: RunConfig,
+    *,
+    timeout: float | None = 10,
+    seconds: int | None = None,
+    future: Literal[False] = False,
+) -> Coroutine[Any, Any, Run]:
+    """Launch a run that only waits, for a person to connect to.
+
+    Name, image and duration have defaults (`interactive`, `mosaicml/pytorch`, the platform's); the platform replaces
+    the command by a sleep.
+
+    Args:
+        run: What to wait in: its compute, integrations and environment.
+        seconds: How long the run waits before it ends by itself, as COMPLETED.
+
+    Returns:
+        The run, with details.
+
+    Raises:
+        MAPIException: As `create_run`.
+
+    >>> import mcli
+    >>> run = mcli.create_interactive_run(mcli.RunConfig(compute={"gpus": 0}), seconds=60)
+    >>> run.run_type
+    <RunType.INTERACTIVE: 'INTERACTIVE'>
+    """
+    if seconds is not None and seconds < 1:
+        raise ValueError(f"seconds={seconds!r}: an interactive run waits for one second at least")
+    waiting = copy.copy(run)
+    waiting.name, waiting.image = run.name or "interactive", run.image or "mosaicml/pytorch"
+    sent = CreateInteractiveRunInput(run_input=_run_input(waiting), seconds=seconds)
+    return _created_interactive(mapi(), sent)
+
+
+async def _created_interactive(client: Mapi, sent: CreateInteractiveRunInput) -> Run:
+    return _sole((await client.create_interactive_run(sent)).create_interactive_run)
+
+
+@query
+def get_run(
+    run: str | Named,
+    *,
+    timeout: float | None = 10,
+    future: Literal[False] = False,
+    include_details: bool = True,
+) -> Coroutine[Any, Any, Run]:
+    """Read one run.
+
+    Args:
+        include_details: Whether to fetch the submitted configuration, metadata, nodes, lifecycle and events too.
+
+    Raises:
+        MAPIException: There is no such run (404), or the platform could not be asked.
+
+    >>> import mcli
+    >>> mcli.get_run("no-such-run")
+    Traceback (most recent call last):
+    mcli.exceptions.MAPIException: Error 404: Run 'no-such-run' not found...
+    """
+    return read_run(mapi(), name_of(run), details=include_details)
+
+
+async def read_run(client: Mapi, name: str, *, details: bool = True) -> Run:
+    """Read one run by its name."""
+    request = GetRunsPaginatedInput(filters=named([name]), include_deleted=False, limit=1)
+    runs, _ = await _read_page(request, None, None, details=details, client=client)
+    return _one(runs, name)
+
+
+@query
+def get_runs(
+    runs: Iterable[str | Named] | None = None,
+    *,
+    cluster_names: Iterable[str | Named] | None = None,
+    before: str | datetime | None = None,
+    after: str | datetime | None = None,
+    gpu_types: Iterable[str] | None = None,
+    gpu_nums: Iterable[int] | None = None,
+    statuses: Iterable[str | RunStatus] | None = None,
+    timeout: float | None = 10,
+    future: Literal[False] = False,
+    user_emails: Iterable[str] | None = None,
+    run_types: Iterable[str | RunType] | None = None,
+    include_details: bool = False,
+    include_deleted: bool = False,
+    ended_before: str | datetime | None = None,
+    ended_after: str | datetime | None = None,
+    limit: int | None = 100,
+) -> Coroutine[Any, Any, PaginatedObjectList[Run]]:
+    """List runs, the newest first.
+
+    Every filter that is given must match. Times are ISO 8601 texts or datetimes; without an offset they are local.
+
+    Args:
+        runs: Only these. All of them are returned, also where they are more than `limit`; an empty list gives none.
+        cluster_names: Only runs on these clusters.
+        before: Only runs created strictly before this time.
+        after: Only runs created at or after this time.
+        gpu_types: Only runs on these kinds of GPU.
+        gpu_nums: Only runs on this many GPUs.
+        statuses: Only runs that are in one of these statuses now, in any letter case.
+        user_emails: Only runs of these users; needs shared runs or administration rights. Default: your own.
+        run_types: `INTERACTIVE`, `HERO_RUN` (by its metadata), `TRAINING` (all others), and newer ones.
+        include_details: Whether to fetch the submitted configuration, metadata, nodes, lifecycle and events too.
+        include_deleted: Whether deleted runs are listed as well.
+        ended_before: Only runs that ended strictly before this time.
+        ended_after: Only runs that ended at or after this time.
+        limit: Size of a page; None: 100.
+
+    Returns:
+        A page. `next_page()` fetches the next one, `iter_all()` iterates over all runs.
+
+    Raises:
+        ValueError: A status, run type, time or limit is none.
+        MAPIException: The platform refused the request, or could not be asked.
+
+    >>> import mcli
+    >>> mcli.get_runs(statuses=["running", "queued"], limit=10)
+    []
+    """
+    names = None if runs is None else names_of(runs)
+    request = page_request(
+        names=names,
+        cluster_names=cluster_names,
+        before=before,
+        after=after,
+        gpu_types=gpu_types,
+        gpu_nums=gpu_nums,
+        statuses=statuses,
+        user_emails=user_emails,
+        run_types=run_types,
+        include_deleted=include_deleted,
+        ended_before=ended_before,
+        ended_after=ended_after,
+        limit=limit,
+    )
+    mapi()  # who has no credentials hears it now
+    source = partial(_read_page, request, details=include_details)
+    if names is None:
+        return first_page(source, Run, limit)
+    return whole(source, Run, limit)
+
+
+async def _read_page(
+    request: GetRunsPaginatedInput,
+    cursor: str | None,
+    limit: int | None,
+    *,
+    details: bool,
+    client: Mapi | None = None,
+) -> tuple[list[Run], str | None]:
+    """Read one page of runs; a `pages.Source`."""
+    if request.filters is not None and request.filters.name is not None and not request.filters.name.in_:
+        return [], None  # on the wire an empty list of names selects every run
+    client = client or mapi()
+    asked = {"cursor": cursor, "limit": limit} if cursor is not None else {"limit": limit}
+    request = request.model_copy(update={name: value for name, value in asked.items() if value is not None})
+    page: RunsPageFields | DetailedRunsPageFields
+    if details:
+        page = (await client.get_runs_paginated_with_details(request)).get_runs_paginated
+    else:
+        page = (await client.get_runs_paginated(request)).get_runs_paginated
+    return [run_of(each) for each in page.runs], page.cursor if page.has_next_page else None
+
+
+@mutation
+def start_run(
+    run: str | Named, *, timeout: float | None = 10, future: Literal[False] = False
+) -> Coroutine[Any, Any, Run]:
+    """Start a run that has ended, as a new attempt from the beginning.
+
+    Returns:
+        The run, PENDING again.
+
+    Raises:
+        MAPIException: There is no such run (404), or it cannot be started.
+    """
+    return _single(_start(mapi(), [name_of(run)]), name_of(run))
+
+
+@mutation
+def start_runs(
+    runs: Iterable[str | Named], *, timeout: float | None = 10, future: Literal[False] = False
+) -> Coroutine[Any, Any, ObjectList[Run]]:
+    """Start several runs that have ended; see `start_run`. An empty list starts none."""
+    return _start(mapi(), names_of(runs))
+
+
+async def _start(client: Mapi, names: list[str]) -> ObjectList[Run]:
+    return _runs((await client.start_runs(_select(names))).start_runs if names else [])
+
+
+@mutation
+def stop_run(
+    run: str | Named, *, reason: str | None = None, timeout: float | None = 10, future: Literal[False] = False
+) -> Coroutine[Any, Any, Run]:
+    """Stop a run. The platform ends its processes first, so it may be TERMINATING for a while, then STOPPED.
+
+    Args:
+        reason: Why; others read it in `Run.reason`.
+
+    Raises:
+        MAPIException: There is no such run (404), or it cannot be stopped.
+    """
+    return _single(_stop(mapi(), [name_of(run)], reason), name_of(run))
+
+
+@mutation
+def stop_runs(
+    runs: Iterable[str | Named],
+    *,
+    reason: str | None = None,
+    timeout: float | None = 10,
+    future: Literal[False] = False,
+) -> Coroutine[Any, Any, ObjectList[Run]]:
+    """Stop several runs; see `stop_run`. An empty list stops none."""
+    return _stop(mapi(), names_of(runs), reason)
+
+
+async def _stop(client: Mapi, names: list[str], reason: str | None) -> ObjectList[Run]:
+    if not names:
+        return _runs([])
+    why = UNSET if reason is None else StopRunsInput(reason=reason)
+    return _runs((await client.stop_runs(_select(names), why)).stop_runs)
+
+
+@mutation
+def delete_run(
+    run: str | Named, *, timeout: float | None = 10, future: Literal[False] = False
+) -> Coroutine[Any, Any, Run]:
+    """Delete a run and its logs; one that is active is stopped first.
+
+    Returns:
+        The run that was deleted. `get_runs(include_deleted=True)` still lists it.
+
+    Raises:
+        MAPIException: There is no such run (404), or it cannot be deleted.
+    """
+    return _single(_delete(mapi(), [name_of(run)]), name_of(run))
+
+
+@mutation
+def delete_runs(
+    runs: Iterable[str | Named], *, timeout: float | None = 10, future: Literal[False] = False
+) -> Coroutine[Any, Any, ObjectList[Run]]:
+    """Delete several runs; see `delete_run`. An empty list deletes none."""
+    return _delete(mapi(), names_of(runs))
+
+
+async def _delete(client: Mapi, names: list[str]) -> ObjectList[Run]:
+    return _runs((await client.delete_runs(_select(names))).delete_runs if names else [])
+
+
+@mutation
+def update_run(
+    run: str | Named,
+    update_run_data: dict[str, Any] | None = None,
+    *,
+    preemptible: bool | None = None,
+    priority: str | None = None,
+    max_retries: int | None = None,
+    retry_on_system_failure: bool | None = None,
+    timeout: float | None = 10,
+    future: Literal[False] = False,
+    max_duration: float | None = None,
+) -> Coroutine[Any, Any, Run]:
+    """Change settings of a run; what is not given stays.
+
+    Args:
+        update_run_data: Deprecated: the same settings in a dictionary, by their names on the wire.
+        preemptible: Whether runs of higher priority may stop the run and queue it again.
+        priority: `auto`, `low` or `lowest`.
+        max_retries: How often the platform tries the run again when it fails.
+        retry_on_system_failure: Whether a failure of the platform itself, e.g. of a node, is tried again.
+        max_duration: Hours after which the platform stops the run.
+
+    Raises:
+        MAPIException: There is no such run (404), or it cannot be changed.
+    """
+    changes = _given(
+        {
+            "preemptible": preemptible,
+            "priority": priority,
+            "max_retries": max_retries,
+            "retry_on_system_failure": retry_on_system_failure,
+            "max_duration_seconds": None if max_duration is None else int(max_duration * 3600),
+        }
+    )
+    if update_run_data is not None:
+        warnings.warn(
+            "update_run_data is deprecated: give the settings by their names.", DeprecationWarning, 3
+        )
+        changes = {**update_run_data, **changes}
+    try:
+        update = UpdateRunInput(**changes)
+    except ValueError as e:
+        raise ValueError(f"update_run cannot send these settings: {e}") from None
+    return _updated(mapi(), name_of(run), update)
+
+
+async def _updated(client: Mapi, name: str, update: UpdateRunInput) -> Run:
+    return _one(_runs((await client.update_run(_select([name]), update)).update_run), name)
+
+
+@mutation
+def update_run_metadata(
+    run: str | Named,
+    metadata: Mapping[str, Any],
+    *,
+    timeout: float | None = 10,
+    future: Literal[False] = False,
+    protect: bool = False,
+) -> Coroutine[Any, Any, Run]:
+    """Merge keys into the metadata of a run; keys that are not given stay.
+
+    The dictionary is read at the call. Values that JSON does not know are left out with a warning; NaN and infinities
+    are sent as their names.
+
+    Args:
+        protect: Whether SIGTERM waits for the call, 5 seconds at most, before its previous handler runs.
+
+    Returns:
+        The run, with details.
+
+    Raises:
+        MAPIException: There is no such run (404), or the metadata passes the platform's limits (400).
+    """
+    sent = UpdateRunMetadataInput(metadata=sanitize_metadata(metadata))
+    return _described(mapi(), name_of(run), sent)
+
+
+async def _described(client: Mapi, name: str, sent: UpdateRunMetadataInput) -> Run:
+    return _one(_runs((await client.update_run_metadata(_select([name]), sent)).update_run_metadata), name)
+
+
+def run_of(fields: RunFields) -> Run:
+    """Read a run from the wire; with details where it has them.
+
+    Raises:
+        MAPIException: The run came without an attempt, of which it has one at least.
+    """
+    if not fields.resumptions:
+        raise MAPIException(
+            500, f"The platform sent run {fields.name!r} without a resumption; it has one at least."
+        )
+    resumptions = [resumption(each) for each in fields.resumptions]
+    latest, seconds = resumptions[-1], fields.max_duration_seconds
+    run = Run(
+        run_uid=fields.id,
+        name=fields.name,
+        status=RunStatus.from_string(fields.status),
+        created_at=fields.created_at,
+        updated_at=fields.updated_at,
+        created_by=fields.created_by_email,
+        priority=fields.priority,
+        preemptible=fields.preemptible,
+        retry_on_system_failure=fields.retry_on_system_failure,
+        cluster=latest.cluster,
+        gpus=latest.gpus,
+        gpu_type=latest.gpu_type,
+        cpus=latest.cpus,
+        node_count=latest.node_count,
+        latest_resumption=latest,
+        is_deleted=fields.is_deleted,
+        run_type=RunType.from_string(fields.run_type),
+        max_retries=fields.max_retries,
+        reason=latest.reason or fields.reason,
+        resumptions=resumptions,
+        max_duration=seconds if seconds is None else seconds / 3600,
+    )
+    details = getattr(fields, "details", None)
+    if details is not None:
+        run.nodes = [node(each) for each in details.nodes]
+        run.submitted_config = from_wire(details.original_run_input)
+        run.metadata = details.metadata
+        run.last_resumption_id = details.last_execution_id
+        run.events = [event(each) for each in details.formatted_run_events]
+        run.lifecycle = [lifecycle(each) for each in details.lifecycle]
+        run.image = details.image
+    return run
+
+
+def _run_input(config: RunConfig) -> RunInput:
+    if not isinstance(config, RunConfig):
+        raise TypeError(f"a RunConfig is needed, not {type(config).__name__}")
+    return RunInput(**to_wire(config))
+
+
+def _select(names: list[str]) -> GetRunsInput:
+    return GetRunsInput(filters=named(names))
+
+
+def _sole(created: list[DetailedRunFields]) -> Run:
+    if not created:
+        raise MAPIException(500, "The platform answered without the run that it was to create.")
+    return run_of(created[0])
+
+
+def _runs(found: Iterable[RunFields]) -> ObjectList[Run]:
+    return ObjectList([run_of(each) for each in found], Run)
+
+
+async def _single(runs: Coroutine[Any, Any, ObjectList[Run]], name: str) -> Run:
+    return _one(await runs, name)
+
+
+def _one(runs: list[Run], name: str) -> Run:
+    if not runs:
+        text = f"Run {name!r} not found"
+        raise MAPIException(404, text, "Deleted runs are listed with include_deleted=True.")
+    return runs[0]
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _was_stopped(attempt: Resumption) -> bool:
+    return attempt.status is RunStatus.STOPPED

@@ -1,0 +1,155 @@
+"""Watching the status of runs, and waiting for one. `timeout` and `future`: see `mcli.runs`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+from mcli_mapi.operations import WATCH_RUN_STATUS_GQL
+from mcli_mapi.watch_run_status import WatchRunStatus
+
+from mcli._answers import decode
+from mcli._arguments import member, name_of
+from mcli._operations import query
+from mcli._streams import stream
+from mcli._transport import transport
+from mcli.exceptions import MAPIException, RunStatusNotReached
+from mcli.runs import Run, read_run
+from mcli.status import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
+
+    from mcli._arguments import Named
+    from mcli._transport import HttpTransport
+
+__all__ = ["wait_for_run_status", "watch_run_status"]
+
+
+@stream
+def watch_run_status(
+    run: str | Named, timeout: float | None = None, future: Literal[False] = False
+) -> AsyncGenerator[Sequence[Run], None]:
+    """Iterate over the statuses of a run: the present one, then each new one, until the run has ended.
+
+    Each comes as a new `Run`; the last one, with a terminal status, is read anew with details and reason. The
+    iteration survives lost connections without losing or repeating a status.
+
+    Returns:
+        A generator of runs. With `future=True` an iterator of Futures, so that many runs can be watched at once; the
+        last Future raises StopAsyncIteration.
+
+    Raises:
+        MAPIException: There is no such run (404), or the platform cannot be reached any more.
+        TimeoutError: The run did not end within `timeout` seconds of the call.
+    """
+    name_of(run)
+    return _watch(transport(), run)
+
+
+@query
+def wait_for_run_status(
+    run: str | Named,
+    status: str | RunStatus,
+    timeout: float | None = None,
+    future: Literal[False] = False,
+) -> Coroutine[Any, Any, Run]:
+    """Wait until a run has reached a status, or a later one.
+
+    A status may be short, and a run may end early: who waits for COMPLETED also gets a run that is STOPPED or FAILED,
+    and looks at its `status` and `reason`.
+
+    Args:
+        status: Status to wait for; text in any letter case.
+
+    Returns:
+        The run, with details.
+
+    Raises:
+        ValueError: The text is no status.
+        MAPIException: There is no such run (404), or the platform cannot be reached any more.
+        RunStatusNotReached: The platform ended the watch before the run came so far.
+        TimeoutError: The run did not come so far within `timeout` seconds.
+    """
+    name_of(run)
+    return _wait(transport(), run, member(RunStatus, status, "status"))
+
+
+async def _wait(network: HttpTransport, run: str | Named, wanted: RunStatus) -> Run:
+    last = RunStatus.UNKNOWN
+    watch = _watch(network, run)
+    try:
+        async for seen in watch:
+            last = seen[-1].status
+            if last.after(wanted, inclusive=True):
+                return seen[-1] if last.is_terminal() else await _read(network, seen[-1].name, last)
+    finally:
+        await watch.aclose()
+    found = await _read(network, name_of(run), last)
+    if found.status.after(wanted, inclusive=True):
+        return found
+    raise RunStatusNotReached(found.name, found.status, wanted)
+
+
+async def _watch(network: HttpTransport, run: str | Named) -> AsyncGenerator[Sequence[Run], None]:
+    known = run if isinstance(run, Run) else await read_run(network.mapi(), name_of(run))
+    connections = 0
+    last: RunStatus | None = None
+
+    def variables() -> dict[str, Any]:
+        nonlocal connections
+        connections += 1
+        return {"watchRunStatusInput": {"name": known.name}}
+
+    heard_on = 0
+    async for batch in network.socket().subscribe(WATCH_RUN_STATUS_GQL, variables):
+        for payload in batch:
+            status = RunStatus.from_string(decode(WatchRunStatus, payload).watch_run_status)
+            missed: list[RunStatus] = []
+            if last is not None and heard_on < connections:
+                missed = await _missed(network, known.name, last, status)
+            heard_on = connections
+            for each in (*missed, status):
+                if each is last:
+                    continue
+                last = each
+                if each.is_terminal():
+                    known = await _read(network, known.name, each)
+                yield [dataclasses.replace(known, status=each)]
+
+
+async def _missed(network: HttpTransport, name: str, last: RunStatus, now: RunStatus) -> list[RunStatus]:
+    """Return the statuses that came and went while the connection was lost: a watch replays nothing."""
+    passed = [each.status for each in (await _read(network, name, now)).lifecycle]
+    return between(passed, last, now)
+
+
+def between(passed: Sequence[RunStatus], last: RunStatus, now: RunStatus) -> list[RunStatus]:
+    """Return the statuses after the latest `last` and before the first `now` that follows.
+
+    >>> names = [RunStatus.PENDING, RunStatus.QUEUED, RunStatus.STARTING, RunStatus.RUNNING]
+    >>> between(names, RunStatus.PENDING, RunStatus.RUNNING)
+    [<RunStatus.QUEUED: 'QUEUED'>, <RunStatus.STARTING: 'STARTING'>]
+    """
+    if last not in passed:
+        return []
+    begin = len(passed) - list(reversed(passed)).index(last)
+    later = list(passed[begin:])
+    return later[: later.index(now)] if now in later else later
+
+
+async def _read(network: HttpTransport, name: str, status: RunStatus) -> Run:
+    """Read a run with details; its status is the one that was seen, or a later one."""
+    for delay in (0.25, 0.5, 1, 2, 4, None):
+        try:
+            run = await read_run(network.mapi(), name)
+        except MAPIException as e:
+            if e.status != 503 or delay is None:
+                raise
+            await asyncio.sleep(delay)
+        else:
+            return (
+                run if run.status.after(status, inclusive=True) else dataclasses.replace(run, status=status)
+            )
+    raise AssertionError  # the loop returns or raises
