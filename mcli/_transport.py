@@ -11,7 +11,7 @@ import itertools
 import json
 import time
 import uuid
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
@@ -215,17 +215,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _body(document: str, operation: str, variables: Mapping[str, object]) -> bytes:
-    body = {"query": document, "variables": wire_variables(variables)}
     try:
-        return json.dumps(body, allow_nan=False, default=_json_value).encode()
+        body = {"query": document, "variables": wire_variables(variables)}
+        return json.dumps(body, allow_nan=False).encode()
     except (TypeError, ValueError) as e:
         raise MAPIException(400, f"{operation} was not sent: its input is no JSON: {e}") from None
-
-
-def _json_value(value: object) -> str:
-    if isinstance(value, date):  # also a datetime: YAML reads both
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is no JSON type")
 
 
 def _refusal(error: MAPIException, response: httpx.Response | None) -> Failure:
