@@ -91,11 +91,12 @@ class Vault:
             raise RequestError(500, message) from None
 
     def _cipher(self) -> Fernet:
+        if not self._key_file.exists():
+            self._make_key()
         try:
             return Fernet(self._key_file.read_bytes())
-        except FileNotFoundError:
-            self._make_key()
-            return Fernet(self._key_file.read_bytes())
+        except ValueError:
+            raise RequestError(500, f"{self._key_file} holds no key, so secrets cannot be read.") from None
 
     def _make_key(self) -> None:
         self._key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
