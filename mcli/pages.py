@@ -19,6 +19,7 @@ from typing import (
 )
 
 from mcli._operations import query
+from mcli._transport import mapi
 from mcli.exceptions import MAPIException
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
+    from mcli_mapi.client import Mapi
 
 __all__ = ["ObjectList", "PaginatedObjectList"]
 
@@ -212,28 +214,42 @@ class Source(Protocol[T_co]):
     """Reads one page of a list; a partial of a module's function, so that lists of pages pickle."""
 
     def __call__(
-        self, cursor: str | None, limit: int | None
+        self, client: Mapi, cursor: str | None, limit: int | None
     ) -> Coroutine[Any, Any, tuple[Sequence[T_co], str | None]]:
         """Return the objects of the page that begins at the cursor, and the cursor of the next, None at the end."""
+        ...
 
 
-async def first_page(source: Source[T], obj: type[T], limit: int | None) -> PaginatedObjectList[T]:
-    """Read the first page of a list."""
-    return await _page(source, obj, None, limit)
+async def read_page(
+    client: Mapi, source: Source[T], obj: type[T], limit: int | None, cursor: str | None = None
+) -> PaginatedObjectList[T]:
+    """Read one page of a list, the first without a cursor."""
+    items, following = await source(client, cursor, limit)
+    return _page(items, source, obj, limit, _moved(cursor, following))
 
 
-async def whole(source: Source[T], obj: type[T], limit: int | None) -> PaginatedObjectList[T]:
+async def read_all(
+    client: Mapi, source: Source[T], obj: type[T], limit: int | None
+) -> PaginatedObjectList[T]:
     """Read a list to its end, as one page."""
     found: list[T] = []
     cursor = None
     while True:
-        items, following = await source(cursor, limit)
+        items, following = await source(client, cursor, limit)
         found += items
         if following is None:
-            return PaginatedObjectList(
-                found, obj, partial(next_page, source, obj), partial(_following, None, limit)
-            )
+            return _page(found, source, obj, limit, None)
         cursor = _moved(cursor, following)
+
+
+def _page(
+    items: Iterable[T], source: Source[T], obj: type[T], limit: int | None, following: str | None
+) -> PaginatedObjectList[T]:
+    return PaginatedObjectList(items, obj, partial(next_page, source, obj), partial(_next, following, limit))
+
+
+def _next(cursor: str | None, limit: int | None, new_limit: int | None) -> Mapping[str, Any] | None:
+    return None if cursor is None else {"cursor": cursor, "limit": new_limit or limit}
 
 
 @query
@@ -247,25 +263,10 @@ def next_page(
     future: Literal[False] = False,
 ) -> Coroutine[Any, Any, PaginatedObjectList[T]]:
     """Read a later page of a list."""
-    return _page(source, obj, cursor, limit)
+    return read_page(mapi(), source, obj, limit, cursor)
 
 
-async def _page(
-    source: Source[T], obj: type[T], cursor: str | None, limit: int | None
-) -> PaginatedObjectList[T]:
-    items, following = await source(cursor, limit)
-    if following is not None:
-        _moved(cursor, following)
-    return PaginatedObjectList(
-        items, obj, partial(next_page, source, obj), partial(_following, following, limit)
-    )
-
-
-def _following(cursor: str | None, limit: int | None, new_limit: int | None) -> Mapping[str, Any] | None:
-    return None if cursor is None else {"cursor": cursor, "limit": new_limit or limit}
-
-
-def _moved(cursor: str | None, following: str) -> str:
-    if cursor == following:
+def _moved(cursor: str | None, following: str | None) -> str | None:
+    if following is not None and cursor == following:
         raise MAPIException(500, "The platform's pages do not end: the next one is the same again.")
     return following

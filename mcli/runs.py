@@ -34,7 +34,7 @@ from mcli._run_input import from_wire, to_wire
 from mcli._transport import mapi
 from mcli.exceptions import MAPIException
 from mcli.metadata import sanitize_metadata
-from mcli.pages import ObjectList, PaginatedObjectList, first_page, whole
+from mcli.pages import ObjectList, PaginatedObjectList, read_all, read_page
 from mcli.run_config import RunConfig
 from mcli.run_details import (
     FormattedRunEvent,
@@ -321,7 +321,7 @@ def get_run(
 async def read_run(client: Mapi, name: str, *, details: bool = True) -> Run:
     """Read one run by its name."""
     request = GetRunsPaginatedInput(filters=named([name]), include_deleted=False, limit=1)
-    runs, _ = await _read_page(request, None, None, details=details, client=client)
+    runs, _ = await _read_page(request, client, None, None, details=details)
     return _one(runs, name)
 
 
@@ -392,25 +392,17 @@ def get_runs(
         ended_after=ended_after,
         limit=limit,
     )
-    mapi()  # who has no credentials hears it now
     source = partial(_read_page, request, details=include_details)
-    if names is None:
-        return first_page(source, Run, limit)
-    return whole(source, Run, limit)
+    read = read_page if names is None else read_all
+    return read(mapi(), source, Run, limit)
 
 
 async def _read_page(
-    request: GetRunsPaginatedInput,
-    cursor: str | None,
-    limit: int | None,
-    *,
-    details: bool,
-    client: Mapi | None = None,
+    request: GetRunsPaginatedInput, client: Mapi, cursor: str | None, limit: int | None, *, details: bool
 ) -> tuple[list[Run], str | None]:
     """Read one page of runs; a `pages.Source`."""
     if request.filters is not None and request.filters.name is not None and not request.filters.name.in_:
         return [], None  # on the wire an empty list of names selects every run
-    client = client or mapi()
     asked = {"cursor": cursor, "limit": limit} if cursor is not None else {"limit": limit}
     request = request.model_copy(update={name: value for name, value in asked.items() if value is not None})
     page: RunsPageFields | DetailedRunsPageFields
