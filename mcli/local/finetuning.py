@@ -27,7 +27,7 @@ IMAGE = "mosaicml/llm-foundry:latest"
 _DURATION = re.compile(r"[0-9][0-9_]*(ba|ep|tok)")
 _MODEL = re.compile(r"[\w.-]+/[\w.-]+")
 _DATASET = re.compile(r"[\w.-]+(/[\w.-]+){1,2}")
-_REMOTE = re.compile(r"(s3|gs|oci|hf|wandb)://.+|dbfs:/.+")
+_REMOTE = re.compile(r"(s3|gs|oci|hf)://.+|dbfs:/.+")
 _VOLUME = re.compile(r"dbfs:/Volumes/[^/]+/[^/]+/[^/]+/.+")
 _LONGEST_STEM = 56
 

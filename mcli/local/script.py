@@ -79,13 +79,10 @@ def _git_repo(
     name = f"git_repo {repository}"
     folder = _folder(_remount(str(parameters.get("path") or _stem(repository)), mount_map, used))
     branch, commit = parameters.get("gitBranch"), parameters.get("gitCommit")
-    clone = f"git clone --quiet {shlex.quote(_url(parameters, repository))} {folder}"
-    if commit:
-        yield _checked(name, f"{clone} && git -C {folder} checkout --quiet {shlex.quote(str(commit))} --")
-    elif branch:
-        yield _checked(name, f"{clone} --branch={shlex.quote(str(branch))}")
-    else:
-        yield _checked(name, clone)
+    options = "" if commit or not branch else f" --branch={shlex.quote(str(branch))}"
+    clone = f"git clone --quiet{options} -- {shlex.quote(_url(parameters, repository))} {folder}"
+    checkout = f" && git -C {folder} checkout --quiet {shlex.quote(str(commit))} --" if commit else ""
+    yield _checked(name, f"{clone}{checkout}")
     if pip := parameters.get("pipInstall"):
         yield from _pip(f"{name}: pip install {pip}", _words(pip), workdir, folder)
 

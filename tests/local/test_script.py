@@ -109,7 +109,8 @@ def test_a_commit_wins_over_a_branch(tmp_path: Path, remote: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "place"), [("~/a b", "a b"), ("$HOME/x", "x"), ("d'o\"n`t", "work/d'o\"n`t"), ("a$", "work/a$")]
+    ("path", "place"),
+    [("~/a b", "a b"), ("$HOME/x", "x"), ("-d'o\"n`t", "work/-d'o\"n`t"), ("a$", "work/a$")],
 )
 def test_a_path_is_expanded_but_not_split(tmp_path: Path, remote: Path, path: str, place: str) -> None:
     """In `path`, `~` and variables are expanded; blanks and quotes stand for themselves."""
