@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import string
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
@@ -70,6 +71,15 @@ def _check_integrations(integrations: Iterable[Mapping[str, Any]]) -> None:
         for field in _REQUIRED_PARAMETERS[kind]:
             if not parameters.get(field):
                 raise _bad(f"integration {kind}: {field} is a required field")
+        for field in ("packages", "pipInstall"):
+            _check_words(f"integration {kind}: {field}", parameters.get(field))
+
+
+def _check_words(field: str, value: object) -> None:
+    try:
+        shlex.split(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise _bad(f"{field} {value!r} cannot be read: {error}") from None
 
 
 def _check_variables(variables: Iterable[Mapping[str, Any]]) -> None:

@@ -66,7 +66,7 @@ def _step(
         yield from _git_repo(parameters, workdir, mount_map, used)
     elif kind == "pip_packages":
         packages = _words(parameters["packages"])
-        options = ["--upgrade"] if parameters.get("upgrade") else []
+        options = ["--upgrade"] if _is_true(parameters.get("upgrade")) else []
         yield from _pip(f"pip_packages {' '.join(packages)}", [*options, *packages], workdir)
     elif kind == "apt_packages":
         yield from _apt(_words(parameters["packages"]))
@@ -93,15 +93,15 @@ def _stem(repository: str) -> str:
 
 def _url(parameters: Mapping[str, Any], repository: str) -> str:
     host = parameters.get("host") or "github.com"
-    if is_true(parameters.get("sshClone", True)):
+    if _is_true(parameters.get("sshClone", True)):
         return f"git@{host}:{repository}"
     return f"https://{host}/{repository}"
 
 
-def is_true(value: object) -> bool:
+def _is_true(value: object) -> bool:
     """Read a switch that may be a text: `False`, `"False"` and `"0"` are off.
 
-    >>> is_true("False"), is_true(None), is_true("true"), is_true(True)
+    >>> _is_true("False"), _is_true(None), _is_true("true"), _is_true(True)
     (False, False, True, True)
     """
     return str(value).lower() not in {"false", "0", "no", "none", ""}

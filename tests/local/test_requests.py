@@ -65,6 +65,12 @@ def test_unknown_integrations_are_refused() -> None:
     assert "'gti_repo' is none of git_repo" in refusal(integrations=[{"type": "gti_repo", "params": {}}])
 
 
+def test_package_texts_have_whole_quotes() -> None:
+    """A text of packages with an open quotation mark is refused, not found out when the run starts."""
+    pip = {"type": "pip_packages", "params": {"packages": "'a b"}}
+    assert "No closing quotation" in refusal(integrations=[pip])
+
+
 @pytest.mark.parametrize(("key", "value"), [("", "v"), ("A=B", "v"), ("A", "\0")])
 def test_impossible_variables_are_refused(key: str, value: str) -> None:
     """Variables that no process can have are refused."""
