@@ -1,0 +1,104 @@
+"""Time: the machine's own, or one that a test turns by hand; and the one form in which it travels."""
+
+import asyncio
+import math
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the platform reads the time, and how it waits for it."""
+
+    def now(self) -> datetime:
+        """Give the present moment, in UTC."""
+
+    async def sleep_until(self, moment: datetime) -> None:
+        """Return once `now()` has reached `moment`."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep_until(self, moment: datetime) -> None:
+        await asyncio.sleep(max(0.0, (moment - self.now()).total_seconds()))
+
+
+class VirtualClock:
+    """A clock that stands still until `advance` is called, from any thread.
+
+    >>> clock = VirtualClock()
+    >>> before = clock.now()
+    >>> clock.advance(90)
+    >>> (clock.now() - before).total_seconds()
+    90.0
+    """
+
+    def __init__(self, start: datetime = datetime(2024, 6, 4, tzinfo=UTC)) -> None:
+        self._now = start
+        self._lock = threading.Lock()
+        self._sleepers: list[tuple[datetime, asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    async def sleep_until(self, moment: datetime) -> None:
+        over = asyncio.Event()
+        sleeper = (moment, asyncio.get_running_loop(), over)
+        with self._lock:
+            if moment <= self._now:
+                return
+            self._sleepers.append(sleeper)
+        try:
+            await over.wait()
+        finally:
+            with self._lock:
+                if sleeper in self._sleepers:
+                    self._sleepers.remove(sleeper)
+
+    def advance(self, seconds: float) -> None:
+        """Move the time forward and wake all whose moment has come."""
+        with self._lock:
+            self._now += timedelta(seconds=seconds)
+            due = [sleeper for sleeper in self._sleepers if sleeper[0] <= self._now]
+            self._sleepers = [sleeper for sleeper in self._sleepers if sleeper not in due]
+        for _, loop, over in due:
+            loop.call_soon_threadsafe(over.set)
+
+
+def to_wire(moment: datetime) -> str:
+    """Write a moment as every client reads it: UTC, three fraction digits, `Z`. Texts sort as moments do.
+
+    >>> to_wire(datetime(2024, 6, 4, 0, 35, 56, 123999, UTC))
+    '2024-06-04T00:35:56.123Z'
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def from_wire(text: str) -> datetime:
+    """Read any ISO 8601 moment; one without an offset is UTC.
+
+    >>> from_wire("2024-06-04T02:35:56+02:00") == from_wire("2024-06-04T00:35:56")
+    True
+    """
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def bound_to_wire(moment: datetime) -> str:
+    """Write the bound of a filter, rounded up: stored moments are whole milliseconds, so `>=`, `<` hold."""
+    spare = math.ceil(moment.microsecond / 1000) * 1000 - moment.microsecond
+    return to_wire(moment + timedelta(microseconds=spare))
+
+
+def later(text: str, seconds: float) -> str:
+    """Give the moment so many seconds after a moment on the wire."""
+    return to_wire(from_wire(text) + timedelta(seconds=seconds))
+
+
+def seconds_between(start: str, end: str) -> float:
+    """Give the seconds from one moment on the wire to another."""
+    return (from_wire(end) - from_wire(start)).total_seconds()

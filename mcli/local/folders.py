@@ -1,0 +1,71 @@
+"""Where the files of runs are. Names are ids and numbers, which any file system keeps apart."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class NodeFolder:
+    """The files of one node of one resumption."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """What the command writes."""
+        return self.path / "log.txt"
+
+    @property
+    def gpu_logs(self) -> Path:
+        """Where launchers put the logs of local GPU ranks above 0."""
+        return self.path / "gpu"
+
+    @property
+    def work(self) -> Path:
+        """Where the command starts."""
+        return self.path / "work"
+
+    @property
+    def config(self) -> Path:
+        """What is mounted as `/mnt/config`."""
+        return self.path / "config"
+
+    @property
+    def secrets(self) -> Path:
+        """What is mounted as `/secrets`."""
+        return self.path / "secrets"
+
+    @property
+    def token(self) -> Path:
+        """The access token of the run."""
+        return self.path / "token"
+
+    def make(self) -> None:
+        """Make the folders anew, for the owner's eyes only."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(mode=0o700, parents=True)
+        for folder in (self.gpu_logs, self.work, self.config, self.secrets):
+            folder.mkdir(mode=0o700)
+
+    def clear(self) -> None:
+        """Remove all but the logs, and what tells how the rank ended."""
+        for folder in (self.work, self.config, self.secrets):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.token, self.path / "command.sh"):
+            file.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class RunFolders:
+    """The files of all runs."""
+
+    root: Path
+
+    def node(self, run_id: str, resumption: int, rank: int) -> NodeFolder:
+        """Give the folder of a node."""
+        return NodeFolder(self.root / run_id / str(resumption) / str(rank))
+
+    def remove(self, run_id: str) -> None:
+        """Remove everything of a run, also its logs."""
+        shutil.rmtree(self.root / run_id, ignore_errors=True)

@@ -1,0 +1,220 @@
+"""Own one rank of a run: start its command, keep its log, write down how it ended.
+
+Run as a program of its own (`python -I -S supervisor.py`, only the standard library), in its own session, so
+that it outlives the server. Until the start it talks to the server over its standard streams:
+
+1. It reads one line of JSON: the `Rank` of executor.py.
+2. It notes who it is in `process.json`, and writes the line `ready`.
+3. It reads the line `go` and starts the command. At an end of file instead, because the server died or
+   another rank of the run could not be started, it leaves without having started anything.
+
+From then on only files and signals count. SIGTERM is passed on to the command's process group, which gets
+`grace` seconds before SIGKILL. When the command has ended, whatever it left running is killed, the log is
+flushed to disk, and `exit.json` is written, atomically and last: who sees it knows that the log is complete.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PROCESS = "process.json"
+EXIT = "exit.json"
+
+_PR_SET_CHILD_SUBREAPER = 36
+_NOT_EXECUTABLE = 127
+_CHECK_SECONDS = 0.05
+
+
+def identity(pid: int) -> str | None:
+    """Tell a process from a later one with the same number; None when it is gone.
+
+    On Linux the machine's boot and the clock tick at which the process started; elsewhere only the number.
+    """
+    if not Path("/proc/self/stat").exists():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        return str(pid)
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return None
+    if state in "ZX":
+        return None
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}:{fields[18]}"
+
+
+def write_atomically(path: Path, content: dict[str, Any]) -> None:
+    """Replace a file by JSON, such that readers and crashes see all of it or none."""
+    draft = path.with_suffix(".new")
+    with draft.open("w") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+class Supervisor:
+    """The rank, its command, and the signals that this process gets."""
+
+    def __init__(self, rank: dict[str, Any]) -> None:
+        self.folder = Path(rank["folder"])
+        self.rank = rank
+        self.command = 0
+        self.status: int | None = None
+        self.deadline: float | None = None
+        """When SIGKILL follows, once SIGTERM has come."""
+        self._stopping = False
+        self._bell, bell = os.pipe()
+        os.set_blocking(bell, False)
+        os.set_blocking(self._bell, False)
+        signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._stop)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def note(self) -> None:
+        """Write down which processes belong to this rank."""
+        processes = {
+            "supervisor": [os.getpid(), identity(os.getpid())],
+            "command": [self.command, identity(self.command)] if self.command else None,
+        }
+        write_atomically(self.folder / PROCESS, processes)
+
+    def start(self, log: int) -> None:
+        """Start the command as the leader of its own process group."""
+        defaults = set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
+        try:
+            self.command = os.posix_spawn(
+                self.rank["argv"][0],
+                self.rank["argv"],
+                self.rank["environment"],
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, log, 1),
+                    (os.POSIX_SPAWN_DUP2, log, 2),
+                ],
+                setpgroup=0,
+                setsigdef=defaults,
+            )
+        except (OSError, ValueError) as error:
+            os.write(log, f"Cannot start {self.rank['argv'][0]}: {error}\n".encode())
+            self.status = _NOT_EXECUTABLE << 8
+        self.note()
+
+    def attend(self) -> None:
+        """Wait until the command, or what must be waited for, has ended."""
+        while True:
+            self._reap()
+            if self._stopping and self.deadline is None:
+                self.deadline = time.monotonic() + self.rank["grace"]
+                self._signal_group(signal.SIGTERM)
+            if self.status is not None and not (self.deadline and self._group_lives()):
+                return
+            left = None if self.deadline is None else self.deadline - time.monotonic()
+            if left is not None and left <= 0:
+                self._signal_group(signal.SIGKILL)
+                if self.status is not None:
+                    return
+                left = None
+            # After the command itself, members of its group may end without a signal to us.
+            self._wait(left if self.status is None else min(left or _CHECK_SECONDS, _CHECK_SECONDS))
+
+    def clear(self) -> None:
+        """Kill all that the command left behind, also what moved to other sessions."""
+        self._signal_group(signal.SIGKILL)
+        while orphans := _children():
+            for orphan in orphans:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(orphan, signal.SIGKILL)
+            self._reap()
+            self._wait(_CHECK_SECONDS)
+
+    def result(self) -> dict[str, Any]:
+        """Say how the command ended."""
+        code = os.waitstatus_to_exitcode(self.status or 0)
+        return {
+            "code": code if code >= 0 else 128 - code,
+            "signal": -code if code < 0 else None,
+            "stopped": self.deadline is not None,
+            "ended_at": time.time(),
+        }
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self.command:
+                    self.status = status
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        if self.command:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.command, number)
+
+    def _group_lives(self) -> bool:
+        try:
+            os.killpg(self.command, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return bool(self.command)
+
+    def _wait(self, seconds: float | None) -> None:
+        if select.select([self._bell], [], [], seconds)[0]:
+            os.read(self._bell, 4096)
+
+
+def _children() -> list[int]:
+    """Give our children; on Linux, where we adopt orphans, all that is left of the command."""
+    me, found = str(os.getpid()), []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if parent == me and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _adopt_orphans() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def main() -> None:
+    """Do all of the above for the rank on standard input."""
+    os.setsid()
+    _adopt_orphans()
+    supervisor = Supervisor(json.loads(sys.stdin.buffer.readline()))
+    os.umask(0o022)
+    log = os.open(supervisor.rank["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.chdir(supervisor.rank["working_folder"])
+    supervisor.note()
+    os.write(1, b"ready\n")
+    if sys.stdin.buffer.readline() != b"go\n":
+        return
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    supervisor.start(log)
+    supervisor.attend()
+    supervisor.clear()
+    os.fsync(log)
+    write_atomically(supervisor.folder / EXIT, supervisor.result())
+
+
+if __name__ == "__main__":
+    main()
