@@ -114,4 +114,4 @@ def _tracker_variables(kind: str, parameters: Mapping[str, Any], run_name: str) 
 
 
 def _given(**variables: Any) -> dict[str, str]:
-    return {name: str(value) for name, value in variables.items() if value not in {None, ""}}
+    return {name: str(value) for name, value in variables.items() if value is not None and value != ""}

@@ -140,3 +140,9 @@ def test_other_integrations_set_nothing() -> None:
         integration_variables({"integrations": [{"type": "git_repo", "params": {"gitRepo": "a/b"}}]}, "r")
         == {}
     )
+
+
+def test_settings_of_any_kind_become_text() -> None:
+    """A tracker's setting that is no text, as public configurations have them, is written as one."""
+    comet = {"type": "comet_ml", "params": {"project": {"a": 1}, "workspace": ""}}
+    assert integration_variables({"integrations": [comet]}, "r") == {"COMET_PROJECT_NAME": "{'a': 1}"}
