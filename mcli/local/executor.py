@@ -231,6 +231,7 @@ def _launch(rank: Rank) -> _Launch:
                     os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600,
                 ),
             ],
+            setsigmask=[],
         )  # fmt: skip
     except OSError:
         os.close(orders_in)

@@ -24,6 +24,7 @@ from .folders import RunFolders
 from .hub import Hub
 from .launch import Site
 from .logs import Logs
+from .presence import announce, holding
 from .resolvers import Resolvers
 from .server import PATH, Server, listen
 from .store import Store
@@ -32,7 +33,6 @@ from .watch import Watches
 
 GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL for runs that are stopped."""
-_IDLE_CHECK_SECONDS = 1.0
 
 
 class Platform:
@@ -116,12 +116,11 @@ class Platform:
             self._loop.call_soon_threadsafe(self._end.set)
         self._join()
 
-    def wait_until_idle(self, seconds: float, over: threading.Event) -> None:
-        """Return when nobody has used the platform and no run was there for so long, or when `over` is set."""
-        while not over.wait(_IDLE_CHECK_SECONDS):
-            idle = time.monotonic() - self._server.last_used
-            if not self._server.busy and self._controller.is_idle and idle >= seconds:
-                return
+    def idle_seconds(self) -> float:
+        """Tell for how long nobody has used the platform; 0 while somebody does, or a run has nodes."""
+        if self._server.busy or not self._controller.is_idle:
+            return 0.0
+        return time.monotonic() - self._server.last_used
 
     def _join(self) -> None:
         if self._thread is not None:
@@ -142,7 +141,7 @@ class Platform:
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        with listen(self._port) as listener:
+        with holding(self.data_dir), listen(self._port) as listener:
             self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"
             store = Store(self.data_dir / "platform.sqlite3", self._clock)
             try:
@@ -183,6 +182,7 @@ class Platform:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,
         )
+        announce(self.data_dir, self.endpoint, self.key_file)
         server = _HttpServer(config, self._ready)
         serving = asyncio.create_task(server.serve([listener]))
         await self._end.wait()

@@ -108,6 +108,7 @@ class Supervisor:
                 ],
                 setpgroup=0,
                 setsigdef=defaults,
+                setsigmask=[],
             )
         except (OSError, ValueError) as error:
             os.write(log, f"Cannot start {self.rank['argv'][0]}: {error}\n".encode())
