@@ -12,9 +12,7 @@ Names are imported when they are first used, so `import mcli` costs next to noth
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # checkers take the name for `typing.TYPE_CHECKING`, whose import would double the cost of this
 if TYPE_CHECKING:
     from mcli._connection import MAPIConnection as MAPIConnection
     from mcli._version import __version__ as __version__
@@ -109,7 +107,7 @@ if not TYPE_CHECKING:  # to checkers, a name that is not listed above is an erro
         module = _MODULE_OF.get(name)
         if module is None:
             raise AttributeError(f"module 'mcli' has no attribute {name!r}")
-        value = getattr(importlib.import_module(f"mcli.{module}"), name)
+        value = getattr(__import__(f"mcli.{module}", fromlist=(name,)), name)
         globals()[name] = value
         return value
 

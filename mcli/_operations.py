@@ -104,6 +104,8 @@ def _operation(prepare: Callable[P, Coroutine[Any, Any, T]], *, changes: bool) -
                 raise
             raise timed_out(name, timeout, changes=changes) from None
 
+    cast("Any", aio).__signature__ = options.shown
+    cast("Any", call).__signature__ = options.shown
     cast("Any", call).aio = aio
     return cast("Operation[P, T]", call)
 
@@ -112,7 +114,11 @@ class Options:
     """How `timeout` and `future` of one function were given: by keyword, by position, or not at all."""
 
     def __init__(self, function: Callable[..., object]) -> None:
-        parameters = inspect.signature(function).parameters
+        signature = inspect.signature(function)
+        parameters = signature.parameters
+        result = str(signature.return_annotation).removeprefix("Coroutine[Any, Any, ").removesuffix("]")
+        self.shown = signature.replace(return_annotation=result)
+        """The signature for people: with the result of the call, not of the function that prepares it."""
         self._default: float | None = parameters["timeout"].default
         positions = {
             name: at for at, (name, p) in enumerate(parameters.items()) if p.kind is not p.KEYWORD_ONLY
