@@ -19,12 +19,8 @@ from mcli.run_config import RunConfig
 __all__ = ["from_wire", "to_wire"]
 
 
-def to_wire(config: RunConfig, *, interactive: bool = False) -> dict[str, Any]:
+def to_wire(config: RunConfig) -> dict[str, Any]:
     """Return the `runInput` of a create request. The configuration is not changed.
-
-    Args:
-        config: What the run is to be.
-        interactive: The platform fills in the image, if there is none.
 
     Raises:
         MCLIRunConfigValidationError: The image is missing or none, or a value has a wrong type.
@@ -32,7 +28,7 @@ def to_wire(config: RunConfig, *, interactive: bool = False) -> dict[str, Any]:
     """
     wire = {
         "runName": _name(config.name),
-        "image": None if interactive and not config.image else check_image(config.image),
+        "image": check_image(config.image),
         "gpuType": _typed("gpu_type", config.gpu_type, str),
         "gpuNum": _typed("gpu_num", config.gpu_num, int),
         "cluster": _typed("cluster", config.cluster, str),
