@@ -45,7 +45,8 @@ def _running(folder: Path) -> dict[str, Any] | None:
 
 def _start(folder: Path) -> dict[str, Any]:
     sys.stderr.write(f"mcli: starting the local platform, with its data in {folder}\n")
-    command = [sys.executable, "-m", "mcli.local", "start", "--data-dir", str(folder)]
+    # -P: a folder `mcli` that the script happens to run in is not this package.
+    command = [sys.executable, "-P", "-m", "mcli.local", "start", "--data-dir", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     try:
         server: dict[str, Any] = json.loads(done.stdout)
