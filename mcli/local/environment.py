@@ -1,6 +1,8 @@
 """The environment variables of a rank."""
 
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,15 @@ _FROM_HOST = re.compile(
 def host_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Keep those variables of the server's own environment that a run needs to find programs and networks.
 
-    A list of what is kept, so that no key of the server or its user ever reaches a run by accident.
+    A list of what is kept, so that no key of the server or its user ever reaches a run by accident. `python` is the
+    one that runs the platform, with its packages: it stands for the image.
 
-    >>> host_environment({"PATH": "/bin", "MOSAICML_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "k"})
-    {'PATH': '/bin'}
+    >>> sorted(host_environment({"PATH": "/bin", "LANG": "C", "MOSAICML_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "k"}))
+    ['LANG', 'PATH']
     """
-    return {name: value for name, value in environ.items() if _FROM_HOST.fullmatch(name)}
+    kept = {name: value for name, value in environ.items() if _FROM_HOST.fullmatch(name)}
+    programs = [str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]
+    return kept | {"PATH": os.pathsep.join(programs)}
 
 
 def rank_environment(
