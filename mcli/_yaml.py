@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,7 +71,9 @@ def _dumper() -> Any:
 
     def text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         plain = str.__str__(text)  # an enum of texts would give its name
-        return dumper.represent_scalar("tag:yaml.org,2002:str", plain, style="|" if "\n" in plain else None)
+        # PyYAML folds Unicode's line breaks unless it quotes them.
+        style = '"' if re.search("[\x85\u2028\u2029]", plain) else "|" if "\n" in plain else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", plain, style=style)
 
     # A class of its own, because representers are kept in the class.
     dumper_class: Any = type("Dumper", (yaml.SafeDumper,), {})

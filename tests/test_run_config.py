@@ -102,6 +102,13 @@ def test_the_text_is_yaml() -> None:
     assert "name: a\nimage: b/c:d\ncompute:\n  gpu_type: t4\ncommand: |-\n  cd x\n  train\n" == f"{config}"
 
 
+@pytest.mark.parametrize("text", ["\x85", "\u2028a\n", " a\n", "a\r\n", "\tx\ny", "\n", "~", "1_0", "\ufeff"])
+def test_every_text_comes_back_from_yaml(text: str) -> None:
+    """Texts with breaks and blanks of any kind are printed so that YAML reads them as they were."""
+    config = smallest(parameters={text: text})
+    assert config == RunConfig.from_dict(yaml.safe_load(str(config)))
+
+
 def test_printing_never_fails() -> None:
     """What YAML has no form for is printed as its text."""
     assert "x: !" not in str(smallest(parameters={"x": complex(1, 2), "y": (1, 2)}))

@@ -92,9 +92,8 @@ def test_whatever_the_platform_kept_is_read(original: dict[str, Any]) -> None:
 @given(st.dictionaries(st.sampled_from([*RunConfig().__dataclass_fields__, "x"]), ours.python_values))
 def test_whatever_a_file_holds_is_read_or_refused(data: dict[str, Any]) -> None:
     """Reading a dictionary gives a configuration that prints, or the one error."""
-    with warnings.catch_warnings(action="ignore"):
-        with contextlib.suppress(MCLIRunConfigValidationError):
-            assert isinstance(yaml.safe_load(str(RunConfig.from_dict(data))), dict)
+    with warnings.catch_warnings(action="ignore"), contextlib.suppress(MCLIRunConfigValidationError):
+        assert isinstance(yaml.safe_load(str(RunConfig.from_dict(data))), dict)
 
 
 @given(st.text(max_size=80))
