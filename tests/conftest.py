@@ -1,0 +1,103 @@
+"""Servers for tests, and the check that each test leaves the event loop as it found it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from mcli import MAPIConnection, _loop
+from tests import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+
+class Connect(Protocol):
+    """Makes the calls of this test go to an endpoint."""
+
+    def __call__(
+        self, url: str = wire.ENDPOINT, *, answer: Callable[[wire.Call], Any] | None = None
+    ) -> None: ...
+
+
+class ServeHttp(Protocol):
+    """Starts an HTTP server and makes the calls of this test go there."""
+
+    def __call__(self, answer: Callable[[wire.Call], Any]) -> wire.HttpServer: ...
+
+
+class ServeSocket(Protocol):
+    """Starts a websocket server and makes the subscriptions of this test go there; `answer` is for the rest."""
+
+    def __call__(
+        self,
+        script: Callable[[wire.Subscription], Awaitable[None]],
+        *,
+        answer: Callable[[wire.Call], Any] = ...,
+        **options: Any,
+    ) -> wire.SocketServer: ...
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    """Give what is left at the end of the test, after the connections are closed and no task is left."""
+    with ExitStack() as stack:
+        yield stack
+        assert set() == left_on_the_loop()
+
+
+@pytest.fixture
+def connect(stack: ExitStack) -> Connect:
+    def enter(url: str = wire.ENDPOINT, *, answer: Callable[[wire.Call], Any] | None = None) -> None:
+        http = None if answer is None else wire.http(answer)
+        stack.enter_context(MAPIConnection(url, wire.KEY, http=http))
+
+    return enter
+
+
+@pytest.fixture
+def serve_http(stack: ExitStack, connect: Connect) -> ServeHttp:
+    def serve(answer: Callable[[wire.Call], Any]) -> wire.HttpServer:
+        server = stack.enter_context(wire.HttpServer(answer))
+        connect(server.url)
+        return server
+
+    return serve
+
+
+@pytest.fixture
+def serve_socket(stack: ExitStack, connect: Connect) -> ServeSocket:
+    def serve(
+        script: Callable[[wire.Subscription], Awaitable[None]],
+        *,
+        answer: Callable[[wire.Call], Any] = lambda call: wire.page(wire.run(name_asked_for(call))),
+        **options: Any,
+    ) -> wire.SocketServer:
+        server = stack.enter_context(wire.SocketServer(script, **options))
+        connect(server.url, answer=answer)
+        return server
+
+    return serve
+
+
+def name_asked_for(call: wire.Call) -> str:
+    """Return the name of the one run that was asked for."""
+    (name,) = call.variables["getRunsPaginatedData"]["filters"]["name"]["in"]
+    return str(name)
+
+
+def left_on_the_loop() -> set[str]:
+    """Close the connections and name the tasks that do not end then."""
+
+    async def look() -> set[str]:
+        await _loop._close_resources()
+        for _ in range(10):  # what ends may start what closes
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            if others:
+                await asyncio.wait(others, timeout=2)
+        return {str(task.get_coro()) for task in others if not task.done()}
+
+    return _loop.submit(look()).result(wire.PATIENCE * 2)
