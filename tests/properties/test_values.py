@@ -172,7 +172,7 @@ def test_editing_the_file_changes_one_value(
     data: dict[str, Any], flow: bool, path: tuple[str, ...], value: str | None
 ) -> None:
     """However the file looks, the edited value is in it, and all else means what it meant."""
-    text = yaml.safe_dump(data, default_flow_style=flow, allow_unicode=True)
+    text = yaml.safe_dump(data, default_flow_style=flow)
     after = yaml.safe_load(edited(text, {path: value}, Path("file")))
     assert {key: inner for key, inner in data.items() if key != path[0]} == {
         key: inner for key, inner in after.items() if key != path[0]
