@@ -16,7 +16,7 @@ if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from yaml import MappingNode, Node
 
@@ -169,7 +169,7 @@ def _unusable(path: Path, error: Exception) -> MCLIConfigError:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None, None, None]:
     """Hold the lock of all who change the file: a file of its own, because that one is replaced."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

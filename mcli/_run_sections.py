@@ -129,17 +129,20 @@ def known_name(section: str, key: object) -> str | None:
 
 def check_type(where: str, value: Any, kind: Any, place: Place = nowhere) -> Any:
     """Return the value, if it is of the kind. Whole floats are also `int`; enum members are their values."""
-    value = value.value if isinstance(value, Enum) else value
+    plain: Any = value.value if isinstance(value, Enum) else value
+    if not _is(plain, kind):
+        raise MCLIRunConfigValidationError(f"{place(where)}{where!r} is {_TYPE_NAMES[kind]}, not {plain!r}")
+    return int(plain) if kind is int else plain
+
+
+def _is(value: object, kind: Any) -> bool:
     if kind == list[str]:
-        right = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-    elif kind in {int, float}:
-        right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        right = right and (kind is float or value == int(value))
-    else:
-        right = isinstance(value, kind)
-    if not right:
-        raise MCLIRunConfigValidationError(f"{place(where)}{where!r} is {_TYPE_NAMES[kind]}, not {value!r}")
-    return int(value) if kind is int else value
+        return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    if kind not in {int, float}:
+        return isinstance(value, kind)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return False
+    return kind is float or value == int(value)
 
 
 def environment(variables: object, place: Place = nowhere) -> dict[str, Any]:

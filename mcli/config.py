@@ -139,8 +139,8 @@ class MCLIConfig:
             MCLIConfigError: The file is broken, or cannot be written.
         """
         entries = self._entries()
-        gone: dict[tuple[str, ...], object] = dict.fromkeys(self._in_file.keys() - entries.keys())
-        edits = gone | {path: value for path, value in entries.items() if self._in_file.get(path) != value}
+        edits = {path: value for path, value in entries.items() if self._in_file.get(path) != value}
+        edits |= {path: None for path in self._in_file if path not in entries}
         if edits:
             _config_file.change(config_path(), edits)
         self._in_file = entries
@@ -158,7 +158,7 @@ class MCLIConfig:
     def api_key(self, value: str) -> None:
         present = mode()
         if present is MCLIMode.PROD:
-            self.MOSAICML_API_KEY = value
+            self.MOSAICML_API_KEY = value  # pyright: ignore[reportConstantRedefinition]  # the documented name
         elif value:
             self.mcloud_envs[str(present)] = value
         else:

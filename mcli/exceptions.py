@@ -221,7 +221,7 @@ _OUR_NAME = {
 
 def _in_our_words(message: str) -> str:
     """Name the fields that a `Bad run request` misses as `RunConfig` names them."""
-    paths = re.findall(r"([A-Za-z]+(?:\.[A-Za-z]+)*) is a required field", message)
+    paths: list[str] = re.findall(r"([A-Za-z]+(?:\.[A-Za-z]+)*) is a required field", message)
     names = dict.fromkeys(".".join(_OUR_NAME.get(part, part) for part in path.split(".")) for path in paths)
     missing = ", ".join(names)
     return f"Run configuration is missing the following required values: {missing}" if names else message
