@@ -136,12 +136,13 @@ class Supervisor:
     def clear(self) -> None:
         """Kill all that the command left behind, also what moved to other sessions."""
         self._signal_group(signal.SIGKILL)
+        self._reap()
         while orphans := _children():
             for orphan in orphans:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(orphan, signal.SIGKILL)
-            self._reap()
             self._wait(_CHECK_SECONDS)
+            self._reap()
 
     def result(self) -> dict[str, Any]:
         """Say how the command ended."""
@@ -184,8 +185,7 @@ def _children() -> list[int]:
     me, found = str(os.getpid()), []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            if parent == me and state != "Z":
+            if stat.read_text().rpartition(")")[2].split()[1] == me:
                 found.append(int(stat.parent.name))
     return found
 
