@@ -16,6 +16,8 @@ import mcli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mcli.local import Platform
+
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -38,9 +40,9 @@ def nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("TMPDIR", str(scratch))
         patch.setattr(tempfile, "tempdir", str(scratch))
         yield
-    assert [] == [each.name for each in threading.enumerate() if not _is_expected(each)]
-    assert [] == _children()
-    assert [] == list(scratch.iterdir())
+    threads = [each.name for each in threading.enumerate() if not _is_expected(each)]
+    if left := [*threads, *_children(), *map(str, scratch.iterdir())]:
+        pytest.fail(f"the tests left behind: {left}")
 
 
 def _is_expected(thread: threading.Thread) -> bool:
@@ -59,18 +61,23 @@ def _children() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def local_platform() -> Iterator[Any]:
+def shared_platform() -> Iterator[Platform]:
     """Give the local platform that the examples of this session share."""
-    testing = pytest.importorskip("mcli.testing", reason="there is no local platform yet")
-    with testing.local_platform() as platform:
+    from mcli.local import Platform
+
+    with Platform() as platform:
         yield platform
 
 
 @pytest.fixture(autouse=True)
-def platform_of_examples(request: pytest.FixtureRequest) -> None:
+def platform_of_examples(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let an example that asks a platform ask the local one; the others do not start it."""
-    if isinstance(request.node, pytest.DoctestItem) and asks_a_platform(request.node):
-        request.getfixturevalue("local_platform")
+    if not isinstance(request.node, pytest.DoctestItem) or not asks_a_platform(request.node):
+        yield
+        return
+    platform: Platform = request.getfixturevalue("shared_platform")
+    with mcli.MAPIConnection(platform.endpoint, platform.api_key):
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,11 +15,13 @@ import random
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
+from mcli._network import is_loopback, tls
 from mcli.exceptions import MAPIException, from_graphql
 
 if TYPE_CHECKING:
@@ -303,11 +305,13 @@ class GraphQLSocket:
             self._link = task.result()
 
     async def _open(self) -> _Link:
-        url = "ws" + self._endpoint.removeprefix("http")
+        url = urlsplit("ws" + self._endpoint.removeprefix("http"))
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 socket = await connect(
-                    url,
+                    url.geturl(),
+                    ssl=tls() if url.scheme == "wss" else None,
+                    proxy=None if is_loopback(url.hostname or "") else True,
                     subprotocols=[Subprotocol(name) for name in _VERBS],
                     max_size=LARGEST_MESSAGE,
                     open_timeout=None,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import functools
 import importlib.util
-import ipaddress
 import itertools
 import json
+import os
 import time
 import uuid
 from datetime import UTC, datetime
@@ -21,13 +20,13 @@ from mcli_mapi.client import Mapi
 from mcli import _loop
 from mcli._answers import decode, read
 from mcli._connection import current
+from mcli._network import is_loopback, tls
 from mcli._operations import deadline
 from mcli._retry import Failure, Kind, is_ambiguous, pause
 from mcli._version import __version__
 from mcli.exceptions import MAPIException, OutcomeUnknown
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Mapping
 
     from mcli._connection import Connection
@@ -184,11 +183,11 @@ class _Endpoint:
         secure = url.scheme == "https"
         return httpx.AsyncClient(
             transport=self._http,
-            verify=_tls() if secure else False,
+            verify=tls() if secure else False,
             http2=secure and importlib.util.find_spec("h2") is not None,
             timeout=TIMEOUT,
             limits=httpx.Limits(max_connections=CONNECTIONS_PER_POOL, keepalive_expiry=KEEP_ALIVE),
-            trust_env=not _is_loopback(url.host),  # no proxy reaches this machine's loopback
+            trust_env=not is_loopback(url.host),  # no proxy reaches this machine's loopback
         )
 
     async def aclose(self) -> None:
@@ -199,19 +198,6 @@ class _Pool:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
         self.busy = 0
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """Make the TLS context once: reading the certificates costs 30 ms of CPU."""
-    return httpx.create_ssl_context()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _body(document: str, operation: str, variables: Mapping[str, object]) -> bytes:
@@ -263,6 +249,8 @@ def _root_cause(error: BaseException) -> str:
         return _root_cause(cause)
     if isinstance(error, BaseExceptionGroup):
         return _root_cause(error.exceptions[0])
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)  # asyncio puts the address in its place
     strerror = error.strerror if isinstance(error, OSError) else None
     return (strerror or str(error) or type(error).__name__).removesuffix(".")
 

@@ -255,7 +255,7 @@ class HttpServer(Server):
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        headers = httpx.Headers([line.split(": ", 1) for line in head.split("\r\n")[1:] if line])  # type: ignore[arg-type, misc]  # pairs
+        headers = httpx.Headers([line.split(": ", 1) for line in head.split("\r\n")[1:] if line])  # type: ignore[arg-type]  # lists of two
         call = _call(await reader.readexactly(int(headers["content-length"])), headers)
         self.calls.append(call)
         self.changed()
@@ -352,11 +352,11 @@ class SocketServer(Server):
         self._refuse = refuse
         self.greetings: list[dict[str, Any]] = []
         self.subscriptions: list[Subscription] = []
-        self._running: dict[tuple[ServerConnection, str], asyncio.Task[None]] = {}
+        self._running: dict[tuple[ServerConnection, str], asyncio.Future[None]] = {}
 
     async def _begin(self) -> None:
         def refuse(peer: ServerConnection, _: object) -> Any:
-            return peer.respond(self._refuse or 500, "no")  # type: ignore[arg-type]  # any integer does
+            return peer.respond(self._refuse or 500, "no")
 
         self._server = await serve(
             self._serve,
@@ -396,12 +396,10 @@ class SocketServer(Server):
             call = _call(json.dumps(message["payload"]).encode(), httpx.Headers())
             subscription = Subscription(self, peer, serial, call)
             self.subscriptions.append(subscription)
-            task = asyncio.create_task(self._run(subscription))
-            self._running[peer, serial] = task
+            self._running[peer, serial] = asyncio.ensure_future(self._script(subscription))
         elif message["type"] in {"complete", "stop"}:
-            next(each for each in self.subscriptions if (each._peer, each._serial) == (peer, serial)).stopped = True
-            if task := self._running.pop((peer, serial), None):
-                task.cancel()
-
-    async def _run(self, subscription: Subscription) -> None:
-        await self._script(subscription)
+            next(
+                each for each in self.subscriptions if (each._peer, each._serial) == (peer, serial)
+            ).stopped = True
+            if (peer, serial) in self._running:
+                self._running.pop((peer, serial)).cancel()
