@@ -190,11 +190,11 @@ def _text(fields: Mapping[str, Any], key: str) -> str | None:
 
 def _mapping(fields: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = fields.get(key)
-    return dict(value) if isinstance(value, Mapping) else {}
+    return dict(value) if isinstance(value, dict) else {}  # JSON has no other mappings
 
 
-def _mappings(values: object) -> list[Mapping[str, Any]]:
-    return [item for item in values if isinstance(item, Mapping)] if isinstance(values, list) else []
+def _mappings(values: object) -> list[dict[str, Any]]:
+    return [item for item in values if isinstance(item, dict)] if isinstance(values, list) else []
 
 
 def _our_section(section: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -124,7 +124,13 @@ def checked(section: str, values: object, place: Place = nowhere) -> dict[str, A
 
 def known_name(section: str, key: object) -> str | None:
     """Return what a key of a section, in Python's or the wire's spelling, is called in Python."""
-    return next((name for name in SECTIONS[section] if key in {name, camel_case(name)}), None)
+    return _PYTHON_NAMES[section].get(key)
+
+
+_PYTHON_NAMES: dict[str, dict[object, str]] = {
+    section: {spelling: name for name in names for spelling in (name, camel_case(name))}
+    for section, names in SECTIONS.items()
+}
 
 
 def check_type(where: str, value: Any, kind: Any, place: Place = nowhere) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["camel_case", "snake_case"]
 
 
+@lru_cache(maxsize=1024)
 def camel_case(name: str) -> str:
     """Return a name as the wire spells it.
 
@@ -16,6 +18,7 @@ def camel_case(name: str) -> str:
     return re.sub(r"(?<=[a-zA-Z0-9])_([a-z])", lambda match: match[1].upper(), name)
 
 
+@lru_cache(maxsize=1024)
 def snake_case(name: str) -> str:
     """Return a name as Python spells it.
 

@@ -84,10 +84,14 @@ class RunStatus(Enum):
         """
         if isinstance(run_status, cls):
             return run_status
+        known = _BY_NAME.get(run_status)
+        if known is not None:
+            return known
         if not isinstance(run_status, str):  # the wire may hold null, and old statuses
             return cls.UNKNOWN
         snake_case = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", run_status)
         return cls.__members__.get(snake_case.upper(), cls.UNKNOWN)
 
 
+_BY_NAME: dict[object, RunStatus] = {status.name: status for status in RunStatus}
 _POSITION = {status: position for position, status in enumerate(RunStatus)}
