@@ -41,6 +41,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Play every scenario of the fault proxy, and print what came of each."""
+    session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"))
+    session.run("pytest", "tests/faults", "-m", "faults or not faults", *session.posargs)
+
+
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types with mypy and pyright, as strictly as they can."""

@@ -38,6 +38,8 @@ DELAYS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
 """Seconds before each attempt to come back; after the last one the subscription fails."""
 DELAYS_AT_FIRST = DELAYS[:3]
 """The same for a subscription that never was connected: a dead endpoint is told as such within a second."""
+SILENCE = 20.0
+"""Seconds without a byte, half of them after a ping, that a connection is given; then it counts as lost."""
 STABLE = 10.0
 """Seconds after which a connection counts as a good one, even if nothing came over it."""
 TRANSIENT = {429, 502, 503, 504}
@@ -137,16 +139,27 @@ class _Delays:
         return delays[self._used - 1]
 
 
+class _Connection(ClientConnection):
+    """A connection that counts what it hears, also inside a message: a slow one is not a dead one."""
+
+    heard = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += 1
+        super().data_received(data)
+
+
 class _Link:
     """One open socket and the subscriptions on it."""
 
-    def __init__(self, socket: ClientConnection, verbs: _Verbs) -> None:
+    def __init__(self, socket: _Connection, verbs: _Verbs, silence: float) -> None:
         self._socket, self._verbs = socket, verbs
         self._inboxes: dict[str, _Inbox] = {}
         self._serial = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._reader = asyncio.create_task(self._read())
+        self._spawn(self._listen_for_silence(silence / 2))
         self._unused = asyncio.get_running_loop().call_later(LINGER, self._close_if_unused)
 
     @property
@@ -179,6 +192,20 @@ class _Link:
         self._unused.cancel()
         await self._socket.close()
         await asyncio.wait([self._reader])
+
+    async def _listen_for_silence(self, patience: float) -> None:
+        while self.is_open:
+            heard = self._socket.heard
+            await asyncio.wait([self._reader], timeout=patience)
+            if self.is_open and self._socket.heard == heard:
+                self._spawn(self._ping())
+                await asyncio.wait([self._reader], timeout=patience)
+                if self._socket.heard == heard:
+                    self._socket.transport.abort()
+
+    async def _ping(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await self._socket.ping()
 
     async def _read(self) -> None:
         try:
@@ -246,11 +273,15 @@ class GraphQLSocket:
     Args:
         endpoint: The HTTP endpoint; the websocket is at the same place.
         greeting: Gives the payload of `connection_init`, anew for each connection.
+        silence: Seconds without a byte after which a connection counts as lost.
     """
 
-    def __init__(self, endpoint: str, greeting: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self, endpoint: str, greeting: Callable[[], Mapping[str, str]], *, silence: float = SILENCE
+    ) -> None:
         self._endpoint = endpoint
         self._greeting = greeting
+        self._silence = silence
         self._link: _Link | None = None
         self._opening: asyncio.Task[_Link] | None = None
 
@@ -316,6 +347,8 @@ class GraphQLSocket:
                     max_size=LARGEST_MESSAGE,
                     open_timeout=None,
                     close_timeout=1,
+                    ping_interval=None,  # its pings give up on connections that are merely slow
+                    create_connection=_Connection,
                     logger=_SILENT,
                 )
         except InvalidStatus as e:
@@ -342,7 +375,8 @@ class GraphQLSocket:
                 ) from None
             raise
         # A server that picks none is taken for one that knows the older only, as the contract says.
-        return _Link(socket, _VERBS.get(socket.subprotocol or "", _VERBS["graphql-ws"]))
+        assert isinstance(socket, _Connection)  # noqa: S101  # what create_connection says, and its type does not
+        return _Link(socket, _VERBS.get(socket.subprotocol or "", _VERBS["graphql-ws"]), self._silence)
 
     async def _introduce(self, socket: ClientConnection) -> None:
         await socket.send(json.dumps({"type": "connection_init", "payload": dict(self._greeting())}))
