@@ -12,10 +12,14 @@ Names are imported when they are first used, so `import mcli` costs next to noth
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # checkers take the name for `typing.TYPE_CHECKING`, whose import would double the cost of this
+# Checkers take the name for `typing.TYPE_CHECKING`, whose import would double the cost of this.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mcli._connection import MAPIConnection as MAPIConnection
     from mcli._version import __version__ as __version__
+    from mcli.cluster_details import ClusterDetails as ClusterDetails
+    from mcli.clusters import get_cluster as get_cluster
+    from mcli.clusters import get_clusters as get_clusters
     from mcli.config import FeatureFlag as FeatureFlag
     from mcli.config import MCLIConfig as MCLIConfig
     from mcli.config import MCLIMode as MCLIMode
@@ -29,10 +33,22 @@ if TYPE_CHECKING:
     from mcli.exceptions import OutcomeUnknown as OutcomeUnknown
     from mcli.exceptions import RunConfigException as RunConfigException
     from mcli.exceptions import RunStatusNotReached as RunStatusNotReached
+    from mcli.finetune_config import ExperimentTracker as ExperimentTracker
+    from mcli.finetune_config import FinetuneConfig as FinetuneConfig
+    from mcli.finetune_config import FinetuneTaskType as FinetuneTaskType
+    from mcli.finetunes import Finetune as Finetune
+    from mcli.finetunes import create_finetuning_run as create_finetuning_run
+    from mcli.finetunes import delete_finetuning_run as delete_finetuning_run
+    from mcli.finetunes import delete_finetuning_runs as delete_finetuning_runs
+    from mcli.finetunes import get_finetuning_runs as get_finetuning_runs
+    from mcli.finetunes import list_finetuning_events as list_finetuning_events
+    from mcli.finetunes import stop_finetuning_run as stop_finetuning_run
+    from mcli.finetunes import stop_finetuning_runs as stop_finetuning_runs
     from mcli.logs import follow_run_logs as follow_run_logs
     from mcli.logs import get_run_logs as get_run_logs
     from mcli.pages import ObjectList as ObjectList
     from mcli.pages import PaginatedObjectList as PaginatedObjectList
+    from mcli.pretrains import create_pretraining_run as create_pretraining_run
     from mcli.run_config import ComputeConfig as ComputeConfig
     from mcli.run_config import RunConfig as RunConfig
     from mcli.run_config import SchedulingConfig as SchedulingConfig
@@ -53,15 +69,37 @@ if TYPE_CHECKING:
     from mcli.runs import stop_runs as stop_runs
     from mcli.runs import update_run as update_run
     from mcli.runs import update_run_metadata as update_run_metadata
+    from mcli.secret_types import HuggingFaceSecret as HuggingFaceSecret
+    from mcli.secret_types import MCLIDatabricksSecret as MCLIDatabricksSecret
+    from mcli.secret_types import MCLIDockerRegistrySecret as MCLIDockerRegistrySecret
+    from mcli.secret_types import MCLIEnvVarSecret as MCLIEnvVarSecret
+    from mcli.secret_types import MCLIGCPSecret as MCLIGCPSecret
+    from mcli.secret_types import MCLIGitSSHSecret as MCLIGitSSHSecret
+    from mcli.secret_types import MCLIMountedSecret as MCLIMountedSecret
+    from mcli.secret_types import MCLIOCISecret as MCLIOCISecret
+    from mcli.secret_types import MCLIS3Secret as MCLIS3Secret
+    from mcli.secret_types import MCLISFTPSSHSecret as MCLISFTPSSHSecret
+    from mcli.secret_types import MCLISSHSecret as MCLISSHSecret
+    from mcli.secret_types import Secret as Secret
+    from mcli.secret_types import SecretType as SecretType
+    from mcli.secrets import create_secret as create_secret
+    from mcli.secrets import delete_secrets as delete_secrets
+    from mcli.secrets import get_secrets as get_secrets
     from mcli.status import RunStatus as RunStatus
+    from mcli.users import User as User
+    from mcli.users import get_current_user as get_current_user
+    from mcli.users import get_users as get_users
     from mcli.vocabulary import GPUType as GPUType
     from mcli.vocabulary import RunType as RunType
+    from mcli.vocabulary import SubmissionType as SubmissionType
     from mcli.watches import wait_for_run_status as wait_for_run_status
     from mcli.watches import watch_run_status as watch_run_status
 
 _HOME = {
     "_connection": ("MAPIConnection",),
     "_version": ("__version__",),
+    "cluster_details": ("ClusterDetails",),
+    "clusters": ("get_cluster", "get_clusters"),
     "config": ("FeatureFlag", "MCLIConfig", "MCLIMode", "initialize", "set_api_key"),
     "exceptions": (
         "MAPIException",
@@ -73,8 +111,20 @@ _HOME = {
         "RunConfigException",
         "RunStatusNotReached",
     ),
+    "finetune_config": ("ExperimentTracker", "FinetuneConfig", "FinetuneTaskType"),
+    "finetunes": (
+        "Finetune",
+        "create_finetuning_run",
+        "delete_finetuning_run",
+        "delete_finetuning_runs",
+        "get_finetuning_runs",
+        "list_finetuning_events",
+        "stop_finetuning_run",
+        "stop_finetuning_runs",
+    ),
     "logs": ("follow_run_logs", "get_run_logs"),
     "pages": ("ObjectList", "PaginatedObjectList"),
+    "pretrains": ("create_pretraining_run",),
     "run_config": ("ComputeConfig", "RunConfig", "SchedulingConfig"),
     "run_details": ("FormattedRunEvent", "Node", "Resumption", "RunLifecycle"),
     "runs": (
@@ -92,13 +142,30 @@ _HOME = {
         "update_run",
         "update_run_metadata",
     ),
+    "secret_types": (
+        "HuggingFaceSecret",
+        "MCLIDatabricksSecret",
+        "MCLIDockerRegistrySecret",
+        "MCLIEnvVarSecret",
+        "MCLIGCPSecret",
+        "MCLIGitSSHSecret",
+        "MCLIMountedSecret",
+        "MCLIOCISecret",
+        "MCLIS3Secret",
+        "MCLISFTPSSHSecret",
+        "MCLISSHSecret",
+        "Secret",
+        "SecretType",
+    ),
+    "secrets": ("create_secret", "delete_secrets", "get_secrets"),
     "status": ("RunStatus",),
-    "vocabulary": ("GPUType", "RunType"),
+    "users": ("User", "get_current_user", "get_users"),
+    "vocabulary": ("GPUType", "RunType", "SubmissionType"),
     "watches": ("wait_for_run_status", "watch_run_status"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605  # a list, derived from the table
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]  # derived from the table
 
 
 if not TYPE_CHECKING:  # to checkers, a name that is not listed above is an error

@@ -1,0 +1,226 @@
+"""What finetuning and pretraining are asked for: checked, and brought into the form of the wire. Pure.
+
+Only what can be wrong for any platform is refused here; what a platform supports is its own to say.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict, TypeVar
+
+import pydantic
+from mcli_mapi.base_model import Input
+from mcli_mapi.input_types import ExperimentTrackerInput, MlflowInput, WandbInput
+
+from mcli._run_sections import suggestion
+from mcli._spelling import snake_case
+from mcli.exceptions import ValidationError
+
+__all__ = [
+    "ExperimentTracker",
+    "MlflowTracker",
+    "WandbTracker",
+    "dataset",
+    "duration",
+    "experiment_tracker",
+    "made",
+    "our_tracker",
+    "path",
+    "positive",
+    "text",
+    "texts",
+    "whole",
+]
+
+InputT = TypeVar("InputT", bound=Input)
+
+_STORES = "s3://, gs:// or oci://"
+_STORED = re.compile(r"(s3|gs|oci|hf)://.+|dbfs:/.+|file:///.+|[/~].*|\./.*", re.DOTALL)
+"""Where data may be: in a cloud's store, or, on a local platform, in this machine's files."""
+_DATASET = re.compile(r"[\w.-]+(/[\w.-]+){1,2}")
+_TRACKERS: Mapping[str, type[Input]] = {"mlflow": MlflowInput, "wandb": WandbInput}
+_DURATION = re.compile(r"[0-9][0-9_]*(ba|ep|tok)")
+
+
+class MlflowTracker(TypedDict, total=False):
+    """Where in MLflow a training run is logged."""
+
+    experiment_path: str
+    """Name of the experiment."""
+    model_registry_path: str
+    """Where checkpoints are registered, e.g. `catalog.schema.model_name`."""
+    tracking_uri: str
+    """Address of the server; Databricks when it is not given."""
+
+
+class WandbTracker(TypedDict, total=False):
+    """Where in Weights & Biases a training run is logged."""
+
+    project: str
+    entity: str
+    """Team or user that the project belongs to."""
+
+
+class ExperimentTracker(TypedDict, total=False):
+    """Where the metrics of a training run are logged.
+
+    >>> ExperimentTracker(wandb={"project": "my-project", "entity": "my-team"})
+    {'wandb': {'project': 'my-project', 'entity': 'my-team'}}
+    """
+
+    mlflow: MlflowTracker
+    wandb: WandbTracker
+
+
+def text(what: str, value: object) -> str:
+    """Return a text that is not empty.
+
+    Raises:
+        ValidationError: It is none.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ValidationError(f"{what} is a text that is not empty, not {value!r}")
+    return value
+
+
+def texts(what: str, values: object) -> list[str]:
+    """Return a list of texts, none of them empty.
+
+    Raises:
+        ValidationError: It is none.
+    """
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise ValidationError(f"{what} is a list of texts, not {values!r}")
+    return [text(f"{what}[{at}]", value) for at, value in enumerate(values)]
+
+
+def path(what: str, value: object) -> str:
+    """Return a path to data.
+
+    Raises:
+        ValidationError: It has no prefix that says where that is.
+
+    >>> path("save_folder", "s3://bucket/checkpoints")
+    's3://bucket/checkpoints'
+    """
+    place = text(what, value)
+    if not _STORED.fullmatch(place):
+        raise ValidationError(f"{what} is a path that begins with {_STORES}, not {place!r}")
+    return place
+
+
+def dataset(what: str, value: object) -> str:
+    """Return a path to data, or the name of a Hugging Face dataset with its split.
+
+    Raises:
+        ValidationError: It is neither.
+
+    >>> dataset("train_data_path", "mosaicml/dolly_hhrlhf/train")
+    'mosaicml/dolly_hhrlhf/train'
+    """
+    place = text(what, value)
+    if not _STORED.fullmatch(place) and not _DATASET.fullmatch(place):
+        raise ValidationError(
+            f"{what} is a path that begins with {_STORES}, or a Hugging Face dataset such as "
+            f"'mosaicml/dolly_hhrlhf/train', not {place!r}"
+        )
+    return place
+
+
+def duration(what: str, value: object) -> str:
+    """Return a length of training, in batches, epochs or tokens.
+
+    Raises:
+        ValidationError: It is none, or nothing long.
+
+    >>> duration("training_duration", "1_000_000tok")
+    '1_000_000tok'
+    """
+    if (
+        not isinstance(value, str)
+        or not _DURATION.fullmatch(value)
+        or not any(each in "123456789" for each in value)
+    ):
+        raise ValidationError(
+            f"{what} is a number of epochs, batches or tokens, such as '1ep', '100ba' or '1_000_000tok', "
+            f"not {value!r}"
+        )
+    return value
+
+
+def positive(what: str, value: object) -> float:
+    """Return a number greater than 0, which may be given as text: YAML reads `5e-7` as one.
+
+    Raises:
+        ValidationError: It is none.
+
+    >>> positive("learning_rate", "5e-7")
+    5e-07
+    """
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else 0.0
+    except (ValueError, OverflowError):
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise ValidationError(f"{what} is a number greater than 0, not {value!r}")
+    return number
+
+
+def whole(what: str, value: object) -> int:
+    """Return a whole number greater than 0, which may be given as text.
+
+    Raises:
+        ValidationError: It is none.
+    """
+    number = positive(what, value)
+    if number != int(number):
+        raise ValidationError(f"{what} is a whole number, not {value!r}")
+    return int(number)
+
+
+def made(kind: type[InputT], what: str, values: object) -> InputT:
+    """Return a part of a request, made of a mapping; what is None is left out.
+
+    Raises:
+        ValidationError: It is no mapping, has an unknown key, or a value of a wrong type.
+    """
+    if not isinstance(values, Mapping):
+        raise ValidationError(f"{what} is a mapping, not a {type(values).__name__}")
+    for key in values:
+        if key not in kind.model_fields:
+            raise ValidationError(f"{what} has no {key!r}{suggestion(key, kind.model_fields)}")
+    try:
+        return kind(**{key: value for key, value in values.items() if value is not None})
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, (what, *first["loc"])))
+        raise ValidationError(f"{where}: {first['msg']}") from None
+
+
+def experiment_tracker(values: object) -> ExperimentTrackerInput:
+    """Return the trackers of a request.
+
+    Raises:
+        ValidationError: A tracker or a key of one is unknown, or a value has a wrong type.
+    """
+    trackers = dict(values) if isinstance(values, Mapping) else values
+    if isinstance(trackers, dict):
+        for name, kind in _TRACKERS.items():
+            if trackers.get(name) is not None:
+                trackers[name] = made(kind, f"experiment_tracker.{name}", trackers[name])
+    return made(ExperimentTrackerInput, "experiment_tracker", trackers)
+
+
+def our_tracker(told: object) -> dict[str, Any] | None:
+    """Return the trackers of an answer, with their keys in Python's spelling; None where there are none."""
+    if not isinstance(told, Mapping) or not told:
+        return None
+    return {
+        name: {snake_case(key): value for key, value in tracker.items()}
+        if isinstance(tracker, Mapping)
+        else tracker
+        for name, tracker in told.items()
+        if tracker is not None
+    }
