@@ -171,6 +171,8 @@ __all__ = sorted(_MODULE_OF)  # noqa: PLE0605  # pyright: ignore[reportUnsupport
 if not TYPE_CHECKING:  # to checkers, a name that is not listed above is an error
 
     def __getattr__(name: str) -> object:
+        if name == "aio":
+            return __import__("mcli.aio", fromlist=(name,))
         module = _MODULE_OF.get(name)
         if module is None:
             raise AttributeError(f"module 'mcli' has no attribute {name!r}")
@@ -180,4 +182,4 @@ if not TYPE_CHECKING:  # to checkers, a name that is not listed above is an erro
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_MODULE_OF]
+    return [*globals(), "aio", *_MODULE_OF]
