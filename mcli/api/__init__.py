@@ -1,0 +1,1 @@
+"""Import paths of programs that were written for other clients of the platform; `mcli` has all names."""

@@ -1,0 +1,5 @@
+"""Another import path of the connection."""
+
+from mcli._connection import MAPIConnection
+
+__all__ = ["MAPIConnection"]

@@ -1,0 +1,23 @@
+"""Another import path of finetuning runs and of everything that makes, reads or changes them."""
+
+from mcli.finetunes import (
+    Finetune,
+    create_finetuning_run,
+    delete_finetuning_run,
+    delete_finetuning_runs,
+    get_finetuning_runs,
+    list_finetuning_events,
+    stop_finetuning_run,
+    stop_finetuning_runs,
+)
+
+__all__ = [
+    "Finetune",
+    "create_finetuning_run",
+    "delete_finetuning_run",
+    "delete_finetuning_runs",
+    "get_finetuning_runs",
+    "list_finetuning_events",
+    "stop_finetuning_run",
+    "stop_finetuning_runs",
+]

@@ -1,0 +1,1 @@
+"""Another import path of what the platform answers with."""

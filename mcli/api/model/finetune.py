@@ -1,0 +1,5 @@
+"""Another import path of finetuning runs."""
+
+from mcli.finetunes import Finetune
+
+__all__ = ["Finetune"]

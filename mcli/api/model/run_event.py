@@ -1,0 +1,5 @@
+"""Another import path of the events of runs."""
+
+from mcli.run_details import FormattedRunEvent
+
+__all__ = ["FormattedRunEvent"]

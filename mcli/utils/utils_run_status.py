@@ -1,0 +1,5 @@
+"""Another import path of `RunStatus`."""
+
+from mcli.status import RunStatus
+
+__all__ = ["RunStatus"]
