@@ -12,14 +12,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from .cluster import Cluster, virtual
-from .presence import AlreadyServedError, find
-from .service import GRACE, Platform, default_data_dir
+from .executor import GRACE
+from .presence import AlreadyServedError, default_data_dir, find
+
+if TYPE_CHECKING:
+    from .service import Platform
 
 _NOT_RUNNING = 3
 _ALREADY_SERVED = 4
@@ -44,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from .service import Platform  # The other commands would take twice as long with it.
+
     platform = Platform(options.data_dir, port=options.port, cluster=_cluster(options), grace=options.grace)
     try:
         platform.start()
@@ -56,7 +61,7 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _until_over(platform: Platform, idle_timeout: float | None) -> bool:
+async def _until_over(platform: "Platform", idle_timeout: float | None) -> bool:
     """Wait for a signal or for idleness; tell whether the signal was the one that stops runs as well."""
     over, stop_runs = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

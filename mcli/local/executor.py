@@ -18,6 +18,8 @@ from typing import Protocol
 from . import supervisor
 from .supervisor import EXIT, PROCESS, identity
 
+GRACE = 30.0
+"""Seconds between SIGTERM and SIGKILL, unless somebody wants others."""
 _POLL_SECONDS = 0.1  # where the system has no process handles
 _SUPERVISOR_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR")
 
@@ -90,9 +92,10 @@ class Executor(Protocol):
 class ProcessRank:
     """A rank on this machine, seen through its supervisor's process."""
 
-    def __init__(self, folder: Path, pid: int) -> None:
+    def __init__(self, folder: Path, pid: int | None) -> None:
         self._folder = folder
         self._pid = pid
+        """The supervisor; None when it is known to be gone."""
         self._handle = _open_process(pid)
 
     async def wait(self) -> Exit:
@@ -104,7 +107,7 @@ class ProcessRank:
         with contextlib.suppress(ProcessLookupError):
             if self._handle is not None:
                 signal.pidfd_send_signal(self._handle, signal.SIGTERM)
-            elif self._is_running():
+            elif self._pid and self._is_running():
                 os.kill(self._pid, signal.SIGTERM)
 
     def close(self) -> None:
@@ -125,7 +128,7 @@ class ProcessRank:
             loop.remove_reader(self._handle)
 
     def _is_running(self) -> bool:
-        return bool(self._pid) and not _reap(self._pid) and identity(self._pid) is not None
+        return self._pid is not None and not _reap(self._pid) and identity(self._pid) is not None
 
 
 class LocalExecutor:
@@ -140,7 +143,7 @@ class LocalExecutor:
         except FileNotFoundError:
             return None
         # A process that has our supervisor's number but not its start is somebody else's.
-        return ProcessRank(folder, pid if identity(pid) == started else 0)
+        return ProcessRank(folder, pid if identity(pid) == started else None)
 
 
 def read_exit(folder: Path) -> Exit:
@@ -207,10 +210,10 @@ def _abandon(launch: _Launch, folder: Path) -> None:
     _kill_command(folder)
 
 
-def _reap(pid: int) -> bool:
+def _reap(pid: int | None) -> bool:
     """Take note of the end of a child; tell whether it had ended. Of others' children nothing is known."""
     try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
+        return pid is not None and os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
         return False
 
@@ -243,8 +246,8 @@ def _launch(rank: Rank) -> _Launch:
     return _Launch(pid, orders_in, answers_out)
 
 
-def _open_process(pid: int) -> int | None:
-    if pid and hasattr(os, "pidfd_open"):
+def _open_process(pid: int | None) -> int | None:
+    if pid is not None and hasattr(os, "pidfd_open"):
         with contextlib.suppress(OSError):
             return os.pidfd_open(pid)
     return None

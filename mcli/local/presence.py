@@ -39,6 +39,12 @@ def holding(data_dir: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def default_data_dir() -> Path:
+    """Give the folder of this user's platform."""
+    home = os.environ.get("MCLI_CONFIG_DIR") or Path("~/.mosaic").expanduser()
+    return Path(home) / "local"
+
+
 def announce(data_dir: Path, endpoint: str, key_file: Path) -> dict[str, Any]:
     """Say where the server of a folder is; gives what is said."""
     announcement = {"endpoint": endpoint, "api_key_file": str(key_file), "pid": os.getpid()}

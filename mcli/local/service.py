@@ -1,7 +1,6 @@
 """The platform as an object: a server on a thread of its own, which is started and stopped."""
 
 import asyncio
-import os
 import shutil
 import socket
 import tempfile
@@ -19,7 +18,7 @@ from .auth import Keys
 from .clock import Clock, SystemClock
 from .cluster import Cluster, this_machine
 from .controller import Controller
-from .executor import LocalExecutor
+from .executor import GRACE, LocalExecutor
 from .folders import RunFolders
 from .hub import Hub
 from .launch import Site
@@ -30,9 +29,6 @@ from .server import PATH, Server, listen
 from .store import Store
 from .vault import Vault
 from .watch import Watches
-
-GRACE = 30.0
-"""Seconds between SIGTERM and SIGKILL for runs that are stopped."""
 
 
 class Platform:
@@ -202,9 +198,3 @@ class _HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready.set()
-
-
-def default_data_dir() -> Path:
-    """Give the folder of this user's platform."""
-    home = os.environ.get("MCLI_CONFIG_DIR") or Path("~/.mosaic").expanduser()
-    return Path(home) / "local"

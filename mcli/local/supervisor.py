@@ -33,7 +33,7 @@ _CHECK_SECONDS = 0.05
 
 
 def identity(pid: int) -> str | None:
-    """Tell a process from a later one with the same number; None when it is gone.
+    """Tell a process, be it a zombie, from a later one with the same number; None when it is gone.
 
     On Linux the machine's boot and the clock tick at which the process started; elsewhere only the number.
     """
@@ -44,12 +44,10 @@ def identity(pid: int) -> str | None:
             return None
         return str(pid)
     try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
+        started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
         return None
-    if state in "ZX":
-        return None
-    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}:{fields[18]}"
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}:{started}"
 
 
 def write_atomically(path: Path, content: dict[str, Any]) -> None:

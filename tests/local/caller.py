@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -75,6 +76,21 @@ class Socket:
 
     def follow(self, name: str, key: str = "1", **wanted: Any) -> None:
         self.subscribe(LOGS, {"getRunLogsInput": {"name": name, "follow": True, "offset": 0, **wanted}}, key)
+
+    def hear_error(self) -> tuple[int, str]:
+        """Receive the `error` of a subscription, in the shape of the subprotocol: its code and its message."""
+        message = self.hear()
+        assert message["type"] == "error", message
+        error = message["payload"][0] if self.is_new else message["payload"]
+        return error["extensions"]["code"], error["message"]
+
+    def hear_close(self) -> int:
+        """Receive until the server closes the socket, and give the code."""
+        try:
+            while True:
+                self.hear()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else 0
 
     def results(self) -> Iterator[Any]:
         """Receive what the only subscription yields until it is complete."""
@@ -185,6 +201,4 @@ class Caller:
         """Ask for a log that must be refused, and give the error."""
         with self.socket() as socket:
             socket.follow(name, **{"follow": False, **wanted})
-            message = socket.hear()
-        assert message["type"] == "error", message
-        return message["payload"][0]["extensions"]["code"], message["payload"][0]["message"]
+            return socket.hear_error()
