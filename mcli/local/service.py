@@ -112,6 +112,13 @@ class Platform:
             self._loop.call_soon_threadsafe(self._end.set)
         self._join()
 
+    def add_user(self, name: str, email: str, *, is_admin: bool = False) -> str:
+        """Make a key for the user with this e-mail address, who is made if there is none, and return it."""
+        return asyncio.run_coroutine_threadsafe(self._add_user(name, email, is_admin), self._loop).result()
+
+    async def _add_user(self, name: str, email: str, is_admin: bool) -> str:
+        return await self._keys.add(await self._keys.add_user(name, email, is_admin=is_admin))
+
     def idle_seconds(self) -> float:
         """Tell for how long nobody has used the platform; 0 while somebody does, or a run has nodes."""
         if self._server.busy or not self._controller.is_idle:
@@ -141,7 +148,7 @@ class Platform:
             self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"
             store = Store(self.data_dir / "platform.sqlite3", self._clock)
             try:
-                keys = Keys(store)
+                self._keys = keys = Keys(store)
                 await keys.load()
                 self.api_key = await keys.add_owner(self.key_file)
                 hub, vault = Hub(), Vault(self.data_dir / "vault.key")
