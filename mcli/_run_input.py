@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from datetime import date
 from enum import Enum
@@ -12,6 +11,7 @@ from typing import Any
 from mcli._run_names import check_image, cleaned
 from mcli._run_sections import check_type, checked, environment, known_name, wrong_type
 from mcli._spelling import camel_case, snake_case
+from mcli._warnings import warn
 from mcli.exceptions import MCLIRunConfigValidationError, ValidationError
 from mcli.metadata import json_value
 from mcli.run_config import RunConfig
@@ -81,10 +81,9 @@ def _name(name: object) -> str | None:
     name = str(_typed("name", name, str))
     clean = cleaned(name)
     if clean != name:
-        warnings.warn(
+        warn(
             f"The run is named {clean!r}, because {name!r} is no valid name: lower case letters and digits, "
-            "with hyphens between them.",
-            stacklevel=4,
+            "with hyphens between them."
         )
     return clean
 
@@ -104,7 +103,7 @@ def _section(section: str, values: Any) -> dict[str, Any]:
     known = checked(section, values)
     for key in values:
         if known_name(section, key) is None:
-            warnings.warn(f"'{section}.{key}' is unknown and not sent", stacklevel=4)
+            warn(f"'{section}.{key}' is unknown and not sent")
     return {camel_case(name): value for name, value in known.items()}
 
 
@@ -136,7 +135,7 @@ def _env_text(key: object, value: object) -> str | None:
         raise MCLIRunConfigValidationError(f"The name of an environment variable is a text, not {key!r}")
     value = value.value if isinstance(value, Enum) else value
     if value is None:
-        warnings.warn(f"The environment variable {key!r} has no value and is not sent", stacklevel=6)
+        warn(f"The environment variable {key!r} has no value and is not sent")
         return None
     if not isinstance(value, str | int | float):
         raise wrong_type(f"env_variables.{key}", "a text", value)
@@ -217,9 +216,7 @@ def _our_env_variables(variables: object) -> dict[str, Any]:
     ours = {}
     for item in _mappings(variables):
         if item.get("envKey") is None or item.get("envValue") is None:
-            warnings.warn(
-                "The platform answered with an incomplete environment variable; it is skipped", stacklevel=3
-            )
+            warn("The platform answered with an incomplete environment variable; it is skipped")
         else:
             ours[item["envKey"]] = item["envValue"]
     return ours

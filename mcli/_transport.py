@@ -162,8 +162,13 @@ class _Endpoint:
         pool.busy += 1
         try:
             response = await pool.client.post(self.url, content=content, headers=headers)
+        except asyncio.CancelledError:
+            self._retire(pool)
+            raise
         finally:
             pool.busy -= 1
+            if pool.retired and not pool.busy:
+                await pool.client.aclose()
         if response.headers.get("accept-idempotency-key") == "true":
             self.remembers_keys = True
         elif response.status_code == httpx.codes.OK:
@@ -177,6 +182,12 @@ class _Endpoint:
             least = _Pool(self._client())
             self._pools.append(least)
         return next((p for p in self._pools if p.busy < CONNECTIONS_PER_POOL), least)
+
+    def _retire(self, pool: _Pool) -> None:
+        """Use a pool for no further request: httpcore may keep the connection of one that was cancelled, for ever."""
+        if pool in self._pools and self._http is None:
+            self._pools.remove(pool)
+            pool.retired = True
 
     def _client(self) -> httpx.AsyncClient:
         url = httpx.URL(self.url)
@@ -198,6 +209,7 @@ class _Pool:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
         self.busy = 0
+        self.retired = False
 
 
 def _body(document: str, operation: str, variables: Mapping[str, object]) -> bytes:
@@ -215,12 +227,12 @@ def _refusal(error: MAPIException, response: httpx.Response | None) -> Failure:
 
 
 def _retry_after(text: str) -> float | None:
-    """Read seconds, or a date."""
-    if text.isdigit():
+    """Read seconds, at most a billion, or a date."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
         return float(text)
     try:
         at = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 

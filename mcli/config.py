@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mcli import _config_file
+from mcli._warnings import warn
 from mcli.exceptions import MCLIConfigError
 
 __all__ = [
@@ -234,10 +234,9 @@ def set_api_key(api_key: str) -> None:
     place = ("MOSAICML_API_KEY",) if present is MCLIMode.PROD else ("mcloud_envs", str(present))
     _config_file.change(config_path(), {place: key})
     if MOSAICML_API_KEY_ENV in os.environ:
-        warnings.warn(
+        warn(
             f"The API key is in {config_path()} now, but the environment variable {MOSAICML_API_KEY_ENV} "
-            "is set and goes before it. Unset the variable to use the new key.",
-            stacklevel=2,
+            "is set and goes before it. Unset the variable to use the new key."
         )
 
 
@@ -257,7 +256,7 @@ def mode() -> MCLIMode:
     known = MCLIMode.__members__.get(text.upper())
     if text and known is None:
         modes = ", ".join(MCLIMode)
-        warnings.warn(f"{MCLI_MODE_ENV}={text!r} is no mode, PROD is used. Modes: {modes}.", stacklevel=2)
+        warn(f"{MCLI_MODE_ENV}={text!r} is no mode, PROD is used. Modes: {modes}.")
     return known or MCLIMode.PROD
 
 

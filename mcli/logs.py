@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcli_mapi.get_run_logs import GetRunLogs
@@ -16,6 +15,7 @@ from mcli._log_text import LineSplitter, LogDecoder, LogText
 from mcli._operations import query
 from mcli._streams import log_stream
 from mcli._transport import transport
+from mcli._warnings import warn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Sequence
@@ -133,7 +133,7 @@ def _request(
             raise ValueError(f"{name}={value!r} is no number from 0")
     _refuse_contradictions(numbers, container, failed=bool(failed))
     if rank is not None:
-        warnings.warn("rank is deprecated: use node_rank.", DeprecationWarning, 4)
+        warn("rank is deprecated: use node_rank.", DeprecationWarning)
     asked = {
         "node_rank": rank if node_rank is None else node_rank,
         "local_gpu_rank": local_gpu_rank,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mcli._warnings import warn
 from mcli.exceptions import ValidationError
 
 __all__ = ["json_value", "refuse", "sanitize_metadata"]
@@ -30,7 +30,7 @@ def sanitize_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
         try:
             sanitized[_json_key(key)] = json_value(value)
         except (TypeError, RecursionError) as error:
-            warnings.warn(f"metadata[{key!r}] is not sent: {error}", stacklevel=2)
+            warn(f"metadata[{key!r}] is not sent: {error}")
     return sanitized
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -22,6 +21,7 @@ from mcli._run_sections import (
     suggestion,
     wrong_type,
 )
+from mcli._warnings import warn
 from mcli.exceptions import MCLIRunConfigValidationError
 
 __all__ = ["ComputeConfig", "RunConfig", "SchedulingConfig"]
@@ -79,7 +79,7 @@ class RunConfig:
         if not self._suppress_deprecation_warnings:
             for name, instead in _DEPRECATED.items():
                 if getattr(self, name) is not None:
-                    warnings.warn(f"{name!r} is deprecated, use {instead!r}", stacklevel=3)
+                    warn(f"{name!r} is deprecated, use {instead!r}")
 
     def __str__(self) -> str:
         return _yaml.dump(self.to_dict())
@@ -102,7 +102,7 @@ class RunConfig:
         """
         config, notices = _read(dict_to_use, nowhere)
         for notice in notices:
-            warnings.warn(notice, stacklevel=2)
+            warn(notice)
         return config
 
     @classmethod
@@ -128,7 +128,7 @@ class RunConfig:
 
         config, notices = _read(document.value, place)
         for notice in notices:
-            warnings.warn(notice, stacklevel=2)
+            warn(notice)
         return config
 
 

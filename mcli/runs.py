@@ -9,7 +9,6 @@ Wherever a run is asked for, a `Run` or its name will do.
 from __future__ import annotations
 
 import copy
-import warnings
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -32,6 +31,7 @@ from mcli._operations import mutation, query
 from mcli._run_filters import named, page_request
 from mcli._run_input import from_wire, to_wire
 from mcli._transport import mapi
+from mcli._warnings import warn
 from mcli.exceptions import MAPIException
 from mcli.metadata import sanitize_metadata
 from mcli.pages import ObjectList, PaginatedObjectList, read_all, read_page
@@ -284,7 +284,7 @@ def create_interactive_run(
     """
     if seconds is not None and seconds < 1:
         raise ValueError(f"seconds={seconds!r}: an interactive run waits for one second at least")
-    waiting = copy.copy(run)
+    waiting = copy.copy(_checked(run))
     waiting.name, waiting.image = run.name or "interactive", run.image or "mosaicml/pytorch"
     sent = CreateInteractiveRunInput(run_input=_run_input(waiting), seconds=seconds)
     return _created_interactive(mapi(), sent)
@@ -537,9 +537,7 @@ def update_run(
         }
     )
     if update_run_data is not None:
-        warnings.warn(
-            "update_run_data is deprecated: give the settings by their names.", DeprecationWarning, 3
-        )
+        warn("update_run_data is deprecated: give the settings by their names.", DeprecationWarning)
         changes = {**update_run_data, **changes}
     try:
         update = UpdateRunInput(**changes)
@@ -631,9 +629,13 @@ def run_of(fields: RunFields) -> Run:
 
 
 def _run_input(config: RunConfig) -> RunInput:
+    return RunInput(**to_wire(_checked(config)))
+
+
+def _checked(config: RunConfig) -> RunConfig:
     if not isinstance(config, RunConfig):
         raise TypeError(f"a RunConfig is needed, not {type(config).__name__}")
-    return RunInput(**to_wire(config))
+    return config
 
 
 def _select(names: list[str]) -> GetRunsInput:

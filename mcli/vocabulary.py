@@ -5,8 +5,9 @@ They are strings, because the platform may use words that this version does not 
 
 from __future__ import annotations
 
-import warnings
 from enum import StrEnum
+
+from mcli._warnings import warn
 
 __all__ = ["GPUType", "RunType", "SubmissionType"]
 
@@ -63,7 +64,7 @@ class SubmissionType(StrEnum):
         """
         known = cls.__members__.get(submission_type.upper()) if isinstance(submission_type, str) else None
         if known is None:
-            warnings.warn(f"Unknown submission type {submission_type!r}, read as TRAINING", stacklevel=2)
+            warn(f"Unknown submission type {submission_type!r}, read as TRAINING")
         return known or cls.TRAINING
 
 

@@ -1,0 +1,77 @@
+"""When a request is made again."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcli._retry import ATTEMPTS, ATTEMPTS_TO_CONNECT, Failure, Kind, is_ambiguous, pause
+from mcli._transport import _retry_after
+
+
+@pytest.mark.parametrize(
+    ("failure", "ambiguous"),
+    [
+        (Failure(Kind.UNREACHED), False),
+        (Failure(Kind.LOST), True),
+        (Failure(Kind.REFUSED, 429), False),
+        (Failure(Kind.REFUSED, 502), True),
+        (Failure(Kind.REFUSED, 503), True),
+        (Failure(Kind.REFUSED, 504), True),
+        (Failure(Kind.FINAL, 500), False),
+    ],
+)
+def test_what_is_ambiguous(failure: Failure, ambiguous: bool) -> None:
+    """A change may have been carried out where no answer came, or one from before the platform."""
+    assert ambiguous == is_ambiguous(failure)
+
+
+@pytest.mark.parametrize("failure", [Failure(Kind.LOST), Failure(Kind.REFUSED, 503)])
+def test_what_is_ambiguous_is_not_repeated(failure: Failure) -> None:
+    """What may be done twice is not repeated, what may be repeated is."""
+    assert pause(failure, 1, repeatable=False) is None
+    assert pause(failure, 1, repeatable=True) is not None
+
+
+def test_an_answer_is_not_repeated() -> None:
+    """A final answer is no reason to ask again."""
+    assert pause(Failure(Kind.FINAL, 500), 1, repeatable=True) is None
+
+
+def test_a_dead_endpoint_is_given_up_within_a_second() -> None:
+    """The pauses between attempts to connect are less than a second in all."""
+    pauses = [
+        pause(Failure(Kind.UNREACHED), attempt, repeatable=False, chance=1)
+        for attempt in range(1, ATTEMPTS_TO_CONNECT + 1)
+    ]
+    assert pauses[-1] is None
+    assert sum(each for each in pauses if each is not None) < 1
+
+
+def test_attempts_end() -> None:
+    """A platform that never can is asked ten times."""
+    asked = [
+        pause(Failure(Kind.REFUSED, 503), attempt, repeatable=True) for attempt in range(1, ATTEMPTS + 1)
+    ]
+    assert [False] * 9 + [True] == [each is None for each in asked]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        ("0", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
+    """`Retry-After` is read in both forms that HTTP has; what is neither is ignored."""
+    assert seconds == _retry_after(text)
+
+
+@pytest.mark.parametrize("text", ["²", "9" * 400, "inf", "nan", "Thu, 01 Jan 9999999 00:00:00 GMT"])
+def test_a_strange_retry_after_does_no_harm(text: str) -> None:
+    """Digits that are no number of seconds are ignored, and nothing is raised."""
+    assert _retry_after(text) is None
