@@ -52,8 +52,8 @@ def get_cluster(
 
     >>> import mcli
     >>> cluster = mcli.get_cluster(mcli.get_clusters()[0])
-    >>> cluster.utilization.active_runs_by_user
-    []
+    >>> cluster.utilization.cluster_instance_utils[0].gpus_used
+    0
     """
     name = name_of(cluster, "cluster")
     return _one(mapi(), _request([name], None, include_all=include_all), name, include_utilization)

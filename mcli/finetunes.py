@@ -158,7 +158,8 @@ def create_finetuning_run(
         experiment_tracker=experiment_tracker,
         disable_credentials_check=disable_credentials_check,
     )
-    return _created(mapi(), CreateFinetuneInput(config=to_wire(config)))
+    sent = CreateFinetuneInput(config=to_wire(config))
+    return _created(mapi(), sent)
 
 
 async def _created(client: Mapi, sent: CreateFinetuneInput) -> Finetune:
@@ -259,7 +260,8 @@ def stop_finetuning_run(
     >>> mcli.stop_finetuning_run(run, reason="Wrong data").name == run.name
     True
     """
-    return _stop_one(mapi(), name_of(run, "finetuning run"), reason)
+    name = name_of(run, "finetuning run")
+    return _stop_one(mapi(), name, reason)
 
 
 async def _stop_one(client: Mapi, name: str, reason: str | None) -> Finetune:
@@ -280,7 +282,8 @@ def stop_finetuning_runs(
     >>> mcli.stop_finetuning_runs([])
     []
     """
-    return _stop(mapi(), names_of(runs, "finetuning run"), reason)
+    names = names_of(runs, "finetuning run")
+    return _stop(mapi(), names, reason)
 
 
 async def _stop(client: Mapi, names: list[str], reason: str | None) -> ObjectList[Finetune]:
@@ -304,7 +307,8 @@ def delete_finetuning_run(
     Traceback (most recent call last):
     mcli.exceptions.MAPIException: Error 404: ...
     """
-    return _delete_one(mapi(), name_of(run, "finetuning run"))
+    name = name_of(run, "finetuning run")
+    return _delete_one(mapi(), name)
 
 
 async def _delete_one(client: Mapi, name: str) -> Finetune:
@@ -321,7 +325,8 @@ def delete_finetuning_runs(
     >>> mcli.delete_finetuning_runs([])
     []
     """
-    return _delete(mapi(), names_of(runs, "finetuning run"))
+    names = names_of(runs, "finetuning run")
+    return _delete(mapi(), names)
 
 
 async def _delete(client: Mapi, names: list[str]) -> ObjectList[Finetune]:
@@ -339,11 +344,12 @@ def list_finetuning_events(
 
     >>> import mcli
     >>> data, folder = "mosaicml/dolly_hhrlhf/train", "s3://my-bucket/checkpoints"
-    >>> run = mcli.create_finetuning_run("mosaicml/mpt-7b", data, folder)
+    >>> run = mcli.create_finetuning_run("mosaicml/mpt-7b", data, folder, training_duration="1ba")
     >>> mcli.list_finetuning_events(run)[0].event_type
     'CREATED'
     """
-    return _events(mapi(), GetFinetuneEventsInput(name=name_of(finetune, "finetuning run")))
+    request = GetFinetuneEventsInput(name=name_of(finetune, "finetuning run"))
+    return _events(mapi(), request)
 
 
 async def _events(client: Mapi, request: GetFinetuneEventsInput) -> ObjectList[FormattedRunEvent]:

@@ -57,7 +57,8 @@ def create_secret(
     """
     if not isinstance(secret, Secret):
         raise TypeError(f"a Secret is needed, not {type(secret).__name__}")
-    return _created(mapi(), CreateSecretInput.model_validate(secret.to_wire()))
+    sent = CreateSecretInput.model_validate(secret.to_wire())
+    return _created(mapi(), sent)
 
 
 async def _created(client: Mapi, sent: CreateSecretInput) -> Secret:
@@ -90,7 +91,8 @@ def get_secrets(
     []
     """
     names = None if secrets is None else names_of(secrets, "secret")
-    return _read(mapi(), names, _kinds(secret_types))
+    kinds = _kinds(secret_types)
+    return _read(mapi(), names, kinds)
 
 
 async def _read(client: Mapi, names: list[str] | None, kinds: Sequence[SecretType]) -> ObjectList[Secret]:
@@ -129,7 +131,8 @@ def delete_secrets(
         raise ValueError(
             "delete_secrets needs the secrets to delete; for all of them: delete_secrets(get_secrets())"
         )
-    return _deleted(mapi(), names_of(secrets, "secret"))
+    names = names_of(secrets, "secret")
+    return _deleted(mapi(), names)
 
 
 async def _deleted(client: Mapi, names: list[str]) -> ObjectList[Secret]:
