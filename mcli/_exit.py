@@ -8,6 +8,7 @@ stderr: there is nobody left to raise it to.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -84,7 +85,8 @@ def _at_exit() -> None:
     except KeyboardInterrupt:
         left = _unfinished(_mutations, PATIENCE_AFTER_INTERRUPT)
     _report(left)
-    _loop.drain(0.2)
+    with contextlib.suppress(KeyboardInterrupt):  # there is nothing left to be interrupted
+        _loop.drain(0.2)
 
 
 def _unfinished(futures: Iterable[Future[Any]], patience: float) -> set[Future[Any]]:
