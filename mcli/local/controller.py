@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -76,12 +77,14 @@ class Controller:
 
     async def _schedule_always(self) -> None:
         while True:
-            due = None
+            due, begin = None, time.perf_counter()
             self._work.clear()
             try:
                 due = await self._schedule()
             except Exception:
                 log.exception("Scheduling failed")
+            # The more runs wait the longer a pass takes: others get half of the writer's time all the same.
+            await asyncio.sleep(time.perf_counter() - begin)
             waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._work.wait())]
             if due is not None:
                 waits.append(asyncio.create_task(self._means.clock.sleep_until(from_wire(due))))

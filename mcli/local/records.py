@@ -9,7 +9,7 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from .clock import later
@@ -265,7 +265,7 @@ def _columns(run: Run) -> dict[str, Any]:
         "status": run.status,
         "ended_at": run.ended_at,
         "is_deleted": run.is_deleted,
-        "document": json.dumps(asdict(run), separators=(",", ":")),
+        "document": json.dumps(vars(run), separators=(",", ":")),
     }
 
 

@@ -1,6 +1,7 @@
 """The platform as an object: a server on a thread of its own, which is started and stopped."""
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import tempfile
@@ -144,7 +145,7 @@ class Platform:
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        with holding(self.data_dir), listen(self._port) as listener:
+        with holding(self.data_dir), self._listen() as listener:
             self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"
             store = Store(self.data_dir / "platform.sqlite3", self._clock)
             try:
@@ -169,6 +170,17 @@ class Platform:
                 await self._serve_until_end(listener)
             finally:
                 store.close()
+
+    def _listen(self) -> socket.socket:
+        """Listen on the port that was asked for, else where the last server was: its runs know no other place."""
+        remembered = self.data_dir / "port"
+        listener = None
+        if self._port == 0:
+            with contextlib.suppress(OSError, ValueError):
+                listener = listen(int(remembered.read_text()))
+        listener = listener or listen(self._port)
+        remembered.write_text(str(listener.getsockname()[1]))
+        return listener
 
     async def _serve_until_end(self, listener: socket.socket) -> None:
         config = uvicorn.Config(

@@ -172,6 +172,14 @@ def test_key_is_kept(tmp_path: Path) -> None:
     assert 47 == len(key)
 
 
+def test_place_is_kept(tmp_path: Path) -> None:
+    """The next server of a folder listens where the last one did, because runs that go on know no other place."""
+    with served(tmp_path) as caller:
+        endpoint = caller.endpoint
+    with served(tmp_path) as caller:
+        assert endpoint == caller.endpoint
+
+
 def test_server_is_found_while_it_lives(tmp_path: Path) -> None:
     """The announcement is found while the server lives, and no longer."""
     with served(tmp_path) as caller:
