@@ -105,7 +105,15 @@ class Keys:
         """Make sure of the user to whom this platform belongs, and of his key in `key_file` (0600)."""
         name = _login()
         user = await self.add_user(name, f"{name}@localhost", is_admin=True)
-        return await self.add(user, key=_read_or_make_key(key_file))
+        key = await self.add(user, key=_read_or_make_key(key_file))
+        await self._keep_only(user, _digest(key))
+        return key
+
+    async def _keep_only(self, user: User, digest: str) -> None:
+        """Take back the keys that a user had before: who wants another key removes the file and starts again."""
+        statement = "DELETE FROM keys WHERE user_id = ? AND run_id IS NULL AND digest <> ?"
+        await self._store.write(lambda change: change.db.execute(statement, (user.id, digest)).rowcount)
+        await self.load()
 
 
 def all_users(db: sqlite3.Connection) -> list[User]:
@@ -138,7 +146,10 @@ def _login() -> str:
 
 def _read_or_make_key(file: Path) -> str:
     with suppress(FileNotFoundError):
-        return file.read_text().strip()
-    file.touch(mode=0o600)
-    file.write_text(key := secrets.token_urlsafe(_KEY_BYTES))
+        if key := file.read_text().strip():
+            return key
+    draft = file.with_suffix(".new")
+    draft.touch(mode=0o600)
+    draft.write_text(key := secrets.token_urlsafe(_KEY_BYTES))
+    draft.replace(file)
     return key

@@ -200,7 +200,9 @@ class Platform:
         announce(self.data_dir, self.endpoint, self.key_file)
         server = _HttpServer(config, self._ready)
         serving = asyncio.create_task(server.serve([listener]))
-        await self._end.wait()
+        ending = asyncio.create_task(self._end.wait())
+        await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
         # While runs have their grace they can still report to us.
         await self._controller.close(stop_runs=self._stop_runs)
         server.should_exit = True

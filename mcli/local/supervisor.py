@@ -198,7 +198,6 @@ def main() -> None:
     os.setsid()
     _adopt_orphans()
     supervisor = Supervisor(json.loads(sys.stdin.buffer.readline()))
-    os.umask(0o022)
     log = os.open(supervisor.rank["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.chdir(supervisor.rank["working_folder"])
     supervisor.note()

@@ -132,7 +132,7 @@ class Caller:
         document = f"""mutation M($data: GetRunsInput!) {{
             {field}(getRunsData: $data {more}) {{ {RUN} }} }}"""
         (run,) = self.send(document, data={"filters": {"name": {"in": [name]}}})
-        return run
+        return dict(run)
 
     def create(self, command: str, **run_input: Any) -> str:
         """Submit a run and give its name."""

@@ -172,6 +172,19 @@ def test_key_is_kept(tmp_path: Path) -> None:
     assert 47 == len(key)
 
 
+@pytest.mark.parametrize("content", [None, ""])
+def test_new_key(tmp_path: Path, content: str | None) -> None:
+    """Who removes the key's file, or loses what was in it, gets another key, and the old one is worth nothing."""
+    with served(tmp_path) as caller:
+        old = caller.key
+    (tmp_path / "api_key").unlink() if content is None else (tmp_path / "api_key").write_text(content)
+    with served(tmp_path) as caller:
+        assert old != caller.key == (tmp_path / "api_key").read_text()
+        former = Caller(caller.platform, old)
+        assert 401 == former.error("{ getUsers(getUsersData: {}) { email } }")[0]
+        former.close()
+
+
 def test_place_is_kept(tmp_path: Path) -> None:
     """The next server of a folder listens where the last one did, because runs that go on know no other place."""
     with served(tmp_path) as caller:

@@ -47,7 +47,7 @@ def test_get_is_refused(caller: Caller) -> None:
 @pytest.mark.parametrize("key", ["", "wrong", "Bearer wrong", "é"])
 def test_wrong_key(caller: Caller, key: str) -> None:
     """A missing or wrong key is an error 401, also by its code."""
-    answer = httpx.post(caller.endpoint, json={"query": ME}, headers={"Authorization": key.encode()})
+    answer = httpx.post(caller.endpoint, json={"query": ME}, headers={b"Authorization": key.encode()})
     assert (401, 401) == (answer.status_code, answer.json()["errors"][0]["extensions"]["code"])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from websockets.sync.client import connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from tests.local.caller import NEW, OLD, STATUS, Caller, Socket
 
@@ -164,7 +164,9 @@ def test_foreign_pages_are_kept_out(caller: Caller) -> None:
     """A page of another host cannot open a socket."""
     with (
         pytest.raises(Exception, match="403"),
-        connect(caller.endpoint.replace("http", "ws"), subprotocols=[NEW], origin="http://evil.example"),
+        connect(
+            caller.endpoint.replace("http", "ws"), subprotocols=[NEW], origin=Origin("http://evil.example")
+        ),
     ):
         pass
 
