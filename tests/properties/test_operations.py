@@ -1,0 +1,130 @@
+"""What holds for every operation that we send, whatever the platform answers."""
+
+from __future__ import annotations
+
+import re
+import time
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mcli_mapi.input_types
+import pytest
+from graphql import OperationDefinitionNode, parse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mcli_mapi import operations
+from pydantic import BaseModel
+
+from mcli import _loop
+from mcli._connection import Connection
+from mcli._operations import deadline
+from mcli._spelling import snake_case
+from mcli._transport import HttpTransport
+from mcli.exceptions import MAPIException
+from tests.fake import SCHEMA, Answers, Fake, Replies, Reply, Request, Variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcli_mapi.base_model import Result
+
+ROOT = Path(__file__).parents[2]
+LENIENT = tomllib.loads((ROOT / "codegen" / "mapi.toml").read_text())["tool"]["ariadne-codegen"]["lenient"]
+
+OPERATIONS = {
+    definition.name.value: definition
+    for name, text in vars(operations).items()
+    if name.endswith("_GQL")
+    for definition in parse(text).definitions
+    if isinstance(definition, OperationDefinitionNode) and definition.name
+}
+CALLS = sorted(name for name, each in OPERATIONS.items() if each.operation.value != "subscription")
+
+few = settings(max_examples=settings().max_examples // 10)
+"""There are many operations, and each has its own examples."""
+
+answers = Answers(SCHEMA, lenient=LENIENT)
+replies = Replies(answers)
+variables = Variables(SCHEMA)
+fake = Fake()
+client = HttpTransport(Connection(Fake.endpoint, lambda: "a-key", fake)).mapi()
+
+
+def call(name: str, sent: dict[str, Any], answer: Callable[[Request], Reply]) -> Result:
+    """Send an operation of the generated client with these variables, once."""
+    types = {
+        each.variable.name.value: re.sub(r"\W", "", _type_name(each.type))
+        for each in OPERATIONS[name].variable_definitions
+    }
+    given = {
+        snake_case(key): value and getattr(mcli_mapi.input_types, types[key]).model_validate(value)
+        for key, value in sent.items()
+    }
+    token = deadline.set(time.monotonic())  # over, so nothing is sent again
+    try:
+        pending = _loop.submit(getattr(client, snake_case(name))(**given))
+    finally:
+        deadline.reset(token)
+    result: Result = fake.result(pending, answer)
+    return result
+
+
+def _type_name(node: Any) -> str:
+    return node.name.value if hasattr(node, "name") else _type_name(node.type)
+
+
+def carries(value: object, wire: Any) -> bool:
+    """Tell whether a decoded value holds all that the wire held."""
+    if isinstance(value, BaseModel):
+        named = {field.validation_alias: name for name, field in type(value).model_fields.items()}
+        return all(
+            carries(getattr(value, named.get(key) or snake_case(key)), each) for key, each in wire.items()
+        )
+    if isinstance(value, datetime):
+        return value == datetime.fromisoformat(wire)
+    if isinstance(value, list) and value and isinstance(value[0], BaseModel):
+        return len(value) == len(wire) and all(map(carries, value, wire))
+    return bool(value == wire)
+
+
+@pytest.mark.parametrize("name", CALLS)
+@few
+@given(data=st.data())
+def test_every_valid_answer_is_decoded(name: str, data: st.DataObject) -> None:
+    """Whatever the schema lets the platform answer is decoded, and nothing of it is lost."""
+    replied: list[Reply] = []
+
+    def answer(request: Request) -> Reply:
+        replied.append(data.draw(replies.data(request)))
+        return replied[-1]
+
+    result = call(name, data.draw(variables.of(OPERATIONS[name])), answer)
+    assert carries(result, replied[-1].body["data"])
+
+
+@pytest.mark.parametrize("name", CALLS)
+@few
+@given(data=st.data())
+def test_every_valid_input_arrives(name: str, data: st.DataObject) -> None:
+    """Whatever the schema lets us send arrives as it was given, and what was not given is not sent."""
+    sent = data.draw(variables.of(OPERATIONS[name]))
+    fake.requests.clear()
+    with pytest.raises(MAPIException, match="enough"):
+        call(name, sent, lambda request: Reply.of({"errors": [{"message": "enough"}]}))
+    assert [sent] == [request.variables for request in fake.requests]
+
+
+@pytest.mark.parametrize("name", CALLS)
+@few
+@given(data=st.data(), kind=st.sampled_from(["errors", "garbage", "broken"]))
+def test_every_other_answer_is_told_as_such(name: str, data: st.DataObject, kind: str) -> None:
+    """What is no data, or data that the schema does not allow, is read or becomes a `MAPIException` that says so."""
+    told = ""
+    try:
+        sent = data.draw(variables.of(OPERATIONS[name]))
+        call(name, sent, lambda request: data.draw(getattr(replies, kind)(request)))
+    except MAPIException as error:
+        told = str(error)
+    assert re.match(r"Error [45]\d\d: .+", told) or (kind == "broken" and not told)
