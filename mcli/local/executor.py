@@ -37,6 +37,8 @@ class Rank:
     """File that standard output and error are appended to."""
     grace: float
     """Seconds between SIGTERM and SIGKILL when the rank is stopped."""
+    bound: bool = False
+    """Whether the rank is stopped when whoever started it lets go of it or dies."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,10 @@ class Executor(Protocol):
 class ProcessRank:
     """A rank on this machine, seen through its supervisor's process."""
 
-    def __init__(self, folder: Path, pid: int | None) -> None:
+    def __init__(self, folder: Path, pid: int | None, bond: int | None = None) -> None:
         self._folder = folder
+        self._bond = bond
+        """What a bound rank watches for its end."""
         self._pid = pid
         """The supervisor; None when it is known to be gone."""
         self._handle = _open_process(pid)
@@ -111,9 +115,10 @@ class ProcessRank:
                 os.kill(self._pid, signal.SIGTERM)
 
     def close(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        for held in (self._handle, self._bond):
+            if held is not None:
+                os.close(held)
+        self._handle = self._bond = None
 
     async def _gone(self) -> None:
         if self._handle is None:
@@ -182,6 +187,9 @@ class _Launch:
         if os.read(self.answers, 6) != b"ready\n":
             raise OSError("A rank could not be started; supervisor.log in its folder says why.")
 
+    def to_rank(self, rank: Rank) -> ProcessRank:
+        return ProcessRank(Path(rank.folder), self.pid, os.dup(self.orders) if rank.bound else None)
+
     def close(self) -> None:
         os.close(self.orders)
         os.close(self.answers)
@@ -200,7 +208,7 @@ def _start_together(ranks: Sequence[Rank]) -> list[ProcessRank]:
         for launch in launches:
             launch.send(b"go\n")
         undo.pop_all()
-    return [ProcessRank(Path(rank.folder), launch.pid) for rank, launch in zip(ranks, launches, strict=True)]
+        return [launch.to_rank(rank) for rank, launch in zip(ranks, launches, strict=True)]
 
 
 def _abandon(launch: _Launch, folder: Path) -> None:

@@ -28,6 +28,8 @@ class Site:
     endpoint: str
     grace: float
     """Seconds between SIGTERM and SIGKILL."""
+    bound: bool
+    """Whether runs end with the server, because nobody could find them again."""
 
 
 def prepare(run: Run, site: Site, *, token: str, secrets: Sequence[StoredSecret]) -> list[Rank]:
@@ -76,6 +78,7 @@ def _prepare_node(
         working_folder=str(folder.work),
         log=str(folder.log),
         grace=site.grace,
+        bound=site.bound,
     )
 
 

@@ -35,7 +35,8 @@ from .watch import Watches
 class Platform:
     """A local platform in this process, reached like any other: over HTTP and websockets, with a key.
 
-    Without `data_dir` it keeps its state in a temporary folder, which `stop` removes. `port` 0 takes a free one.
+    Without `data_dir` it keeps its state in a temporary folder, which `stop` removes, and its runs end with
+    this process, however that ends. `port` 0 takes a free one.
     `cluster` is what runs are scheduled on, by default this machine. `grace` is the seconds that a stopped run
     has between SIGTERM and SIGKILL.
 
@@ -160,7 +161,7 @@ class Platform:
                     executor=LocalExecutor(),
                     clock=self._clock,
                     vault=vault,
-                    site=Site(folders, self.endpoint, self._grace),
+                    site=Site(folders, self.endpoint, self._grace, bound=self._given_dir is None),
                 )
                 cluster = self._cluster or this_machine()
                 self._controller = Controller(means, hub, cluster)

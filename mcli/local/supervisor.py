@@ -8,8 +8,9 @@ that it outlives the server. Until the start it talks to the server over its sta
 3. It reads the line `go` and starts the command. At an end of file instead, because the server died or
    another rank of the run could not be started, it leaves without having started anything.
 
-From then on only files and signals count. SIGTERM is passed on to the command's process group, which gets
-`grace` seconds before SIGKILL. When the command has ended, whatever it left running is killed, the log is
+From then on only files and signals count, but for a rank that is `bound` to its server: it is stopped when the
+server is gone, which an end of file on standard input tells. SIGTERM is passed on to the command's process group,
+which gets `grace` seconds before SIGKILL. When the command has ended, whatever it left running is killed, the log is
 flushed to disk, and `exit.json` is written, atomically and last: who sees it knows that the log is complete.
 """
 
@@ -74,6 +75,7 @@ class Supervisor:
         self._bell, bell = os.pipe()
         os.set_blocking(bell, False)
         os.set_blocking(self._bell, False)
+        self._watched = [self._bell, *([0] if rank["bound"] else [])]
         signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._stop)
@@ -174,8 +176,10 @@ class Supervisor:
         return bool(self.command)
 
     def _wait(self, seconds: float | None) -> None:
-        if select.select([self._bell], [], [], seconds)[0]:
-            os.read(self._bell, 4096)
+        for stream in select.select(self._watched, [], [], seconds)[0]:
+            if not os.read(stream, 4096):
+                self._watched.remove(stream)
+                self._stopping = True
 
 
 def _children() -> list[int]:
@@ -205,7 +209,7 @@ def main() -> None:
     if sys.stdin.buffer.readline() != b"go\n":
         return
     nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
+    for stream in (1, 2) if supervisor.rank["bound"] else (0, 1, 2):
         os.dup2(nothing, stream)
     supervisor.start(log)
     supervisor.attend()

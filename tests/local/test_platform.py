@@ -2,6 +2,8 @@
 
 import json
 import os
+import select
+import shutil
 import subprocess
 import sys
 import threading
@@ -42,6 +44,33 @@ def test_nothing_is_left() -> None:
     assert set(threading.enumerate()) == threads
     assert not platform.data_dir.exists()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_runs_of_a_temporary_platform_end_with_its_process() -> None:
+    """When the process of a temporary platform is killed its runs are stopped: nobody could find them again."""
+    program = """if True:
+        import os, signal
+        from mcli.local import Platform
+        from tests.local.caller import Caller
+        platform = Platform()
+        platform.start()
+        caller = Caller(platform)
+        name = caller.create("echo $$; sleep 600")
+        caller.wait_for_log(name, b"\\n")
+        print(platform.data_dir, int(caller.logs(name)), flush=True)
+        input()
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        folder, pid = process.stdout.readline().split()
+        run = os.pidfd_open(int(pid))
+        process.communicate("\n")
+    assert [run] == select.select([run], [], [], 20)[0]
+    os.close(run)
+    shutil.rmtree(folder)
 
 
 def test_stop_twice() -> None:
