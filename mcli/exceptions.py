@@ -123,12 +123,12 @@ class MCLIConfigError(MCLIException):
     """Tell that credentials, endpoint or configuration file of this machine cannot be used."""
 
 
-class MCLIRunConfigValidationError(MCLIException):
-    """Tell that a run configuration cannot be read, or cannot be sent."""
+class MCLIRunConfigValidationError(MCLIException, ValueError):
+    """Tell that a run configuration cannot be read, or cannot be sent. It is a `ValueError`, too."""
 
 
-class ValidationError(MCLIException):
-    """Tell that an argument cannot be sent."""
+class ValidationError(MCLIException, ValueError):
+    """Tell that an argument cannot be sent. It is a `ValueError`, too."""
 
 
 class InputDisabledError(MCLIException):
