@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import codecs
 from typing import TYPE_CHECKING
+
+from mcli.exceptions import MAPIException
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +36,14 @@ class LogDecoder:
         Args:
             chunk: Base64 of bytes of the log.
             end_offset: Position in the log after the last of them.
+
+        Raises:
+            MAPIException: The chunk is no base64.
         """
-        data = base64.b64decode(chunk)
+        try:
+            data = binascii.a2b_base64(chunk, strict_mode=True)
+        except ValueError as e:
+            raise MAPIException(500, f"The platform sent a piece of the log that is no base64: {e}.") from None
         known = self.offset - (end_offset - len(data))
         if known >= len(data) > 0 or end_offset <= self.offset:
             return ""

@@ -43,6 +43,8 @@ SILENCE = 20.0
 STABLE = 10.0
 """Seconds after which a connection counts as a good one, even if nothing came over it."""
 TRANSIENT = {429, 502, 503, 504}
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What comes of reading a message that is not of the protocol."""
 
 
 class _Verbs(NamedTuple):
@@ -214,7 +216,7 @@ class _Link:
             end = _closed(self._socket)
         except ConnectionClosed:
             end = _closed(self._socket)
-        except (ValueError, TypeError, AttributeError, KeyError):
+        except _UNREADABLE:
             end = _Lost(
                 MAPIException(500, "The platform sent a message over the websocket that is no GraphQL.")
             )
@@ -369,7 +371,7 @@ class GraphQLSocket:
             if isinstance(e, TimeoutError):
                 problem = f"{self._endpoint} did not acknowledge the websocket within {CONNECT_TIMEOUT:g} s."
                 raise _Lost(MAPIException(504, problem)) from None
-            if isinstance(e, ValueError | TypeError | KeyError | AttributeError):
+            if isinstance(e, _UNREADABLE):
                 raise MAPIException(
                     500, f"{self._endpoint} does not speak GraphQL over websockets."
                 ) from None

@@ -90,16 +90,21 @@ class HttpTransport:
         content = _body(document, operation, variables)
         key = {"Idempotency-Key": str(uuid.uuid4())} if changes else {}
         endpoint = self._endpoint()
+        unknown = False
         for attempt in itertools.count(1):
             response = None
             try:
                 response = await endpoint.post(content, _headers(self._connection.authorization()) | key)
                 return read(result, response.content, response.status_code, response.reason_phrase)
             except MAPIException as e:
-                error, failure = e, _refusal(e, response)
+                error, failure = e, _refusal(e, response, changes=changes)
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as e:
                 error, failure = _unanswered(e, endpoint.url)
-            unknown = changes and is_ambiguous(failure)
+            if (
+                unknown and failure.kind is Kind.UNREACHED
+            ):  # it was there: it may come back with what it knows
+                failure = Failure(Kind.LOST)
+            unknown = changes and failure.kind is not Kind.FINAL and (unknown or is_ambiguous(failure))
             repeatable = not changes or (unknown and await self._remembers(endpoint))
             wait = pause(failure, attempt, repeatable=repeatable)
             if wait is None or _too_late(wait):
@@ -220,10 +225,24 @@ def _body(document: str, operation: str, variables: Mapping[str, object]) -> byt
         raise MAPIException(400, f"{operation} was not sent: its input is no JSON: {e}") from None
 
 
-def _refusal(error: MAPIException, response: httpx.Response | None) -> Failure:
-    if error.status not in TRANSIENT or response is None:
-        return Failure(Kind.FINAL, int(error.status))
-    return Failure(Kind.REFUSED, int(error.status), _retry_after(response.headers.get("retry-after", "")))
+def _refusal(error: MAPIException, response: httpx.Response | None, *, changes: bool) -> Failure:
+    """Say what an answer means that is an error, or none that can be read."""
+    if response is not None and error.status in TRANSIENT:
+        return Failure(Kind.REFUSED, int(error.status), _retry_after(response.headers.get("retry-after", "")))
+    if response is not None and changes and _is_broken(response):
+        return Failure(Kind.LOST, int(error.status))
+    return Failure(Kind.FINAL, int(error.status))
+
+
+def _is_broken(response: httpx.Response) -> bool:
+    """Tell whether an answer may be what is left of the platform's; a page of HTML is something else's."""
+    if response.is_client_error or (response.is_success and response.content.lstrip().startswith(b"<")):
+        return False
+    try:
+        answer = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return True
+    return not (isinstance(answer, dict) and answer.keys() & {"data", "errors"})
 
 
 def _retry_after(text: str) -> float | None:

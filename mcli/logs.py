@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,8 @@ from mcli._operations import query
 from mcli._streams import log_stream
 from mcli._transport import transport
 from mcli._warnings import warn
+from mcli.exceptions import MAPIException
+from mcli.runs import read_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Sequence
@@ -188,15 +191,52 @@ async def _lines(network: HttpTransport, request: GetRunLogsInput) -> AsyncGener
 
 async def _pieces(network: HttpTransport, request: GetRunLogsInput) -> AsyncGenerator[str, None]:
     """Yield the text of a log, in pieces, over as many connections as it takes."""
-    decoder = LogDecoder()
+    decoder, attempt = LogDecoder(), _Attempt(network, request)
 
     def variables() -> dict[str, Any]:
         asked = request.model_dump(by_alias=True, exclude_unset=True) | {"offset": decoder.offset}
         if decoder.offset:
             asked.pop("tail", None)
+            asked |= attempt.asked()
         return {"getRunLogsInput": asked}
 
-    async for batch in network.socket().subscribe(GET_RUN_LOGS_GQL, variables, limit=AHEAD):
-        chunks = [decode(GetRunLogs, payload).get_run_logs_v2 for payload in batch]
-        yield "".join([decoder.decode(each.chunk, each.end_offset) for each in chunks])
+    try:
+        async for batch in network.socket().subscribe(GET_RUN_LOGS_GQL, variables, limit=AHEAD):
+            attempt.look_up()
+            chunks = [decode(GetRunLogs, payload).get_run_logs_v2 for payload in batch]
+            yield "".join([decoder.decode(each.chunk, each.end_offset) for each in chunks])
+    finally:
+        attempt.forget()
     yield decoder.end()
+
+
+class _Attempt:
+    """Which attempt a log is of, where the caller left that to the platform.
+
+    Once the run has been tried again, an offset without the attempt would be one in another log. The first batch
+    starts the look-up, so that a log that comes in one costs no request.
+    """
+
+    def __init__(self, network: HttpTransport, request: GetRunLogsInput) -> None:
+        self._network, self._request = network, request
+        self._task: asyncio.Task[int | None] | None = None
+
+    def look_up(self) -> None:
+        if self._task is None and "attempt_index" not in self._request.model_fields_set:
+            self._task = asyncio.create_task(self._latest())
+
+    async def _latest(self) -> int | None:
+        try:
+            run = await read_run(self._network.mapi(), self._request.name)
+        except MAPIException:
+            return None
+        return run.latest_resumption.index if run.latest_resumption else None
+
+    def asked(self) -> dict[str, int]:
+        """Return what to add to a request that goes on in the middle of the log."""
+        index = self._task.result() if self._task and self._task.done() else None
+        return {} if index is None else {"attemptIndex": index}
+
+    def forget(self) -> None:
+        if self._task is not None:
+            self._task.cancel()

@@ -94,49 +94,51 @@ async def _wait(network: HttpTransport, run: str | Named, wanted: RunStatus) -> 
 
 async def _watch(network: HttpTransport, run: str | Named) -> AsyncGenerator[Sequence[Run], None]:
     known = run if isinstance(run, Run) else await read_run(network.mapi(), name_of(run))
-    connections = 0
-    last: RunStatus | None = None
+    attempt = known.latest_resumption.index if known.latest_resumption else 0
+    connections, heard_on = 0, 1
+    heard: list[RunStatus] = []
 
     def variables() -> dict[str, Any]:
         nonlocal connections
         connections += 1
         return {"watchRunStatusInput": {"name": known.name}}
 
-    heard_on = 0
     async for batch in network.socket().subscribe(WATCH_RUN_STATUS_GQL, variables):
         for payload in batch:
             status = RunStatus.from_string(decode(WatchRunStatus, payload).watch_run_status)
             missed: list[RunStatus] = []
-            if last is not None and heard_on < connections:
-                missed = await _missed(network, known.name, last, status)
+            if heard and heard_on < connections:
+                lifecycle = (await _read(network, known.name, status)).lifecycle
+                passed = [each.status for each in lifecycle if each.resumption_index >= attempt]
+                missed = between(passed, heard, status)
             heard_on = connections
             for each in (*missed, status):
-                if each is last:
+                if heard and each is heard[-1]:
                     continue
-                last = each
+                heard.append(each)
                 if each.is_terminal():
                     known = await _read(network, known.name, each)
                 yield [dataclasses.replace(known, status=each)]
 
 
-async def _missed(network: HttpTransport, name: str, last: RunStatus, now: RunStatus) -> list[RunStatus]:
-    """Return the statuses that came and went while the connection was lost: a watch replays nothing."""
-    passed = [each.status for each in (await _read(network, name, now)).lifecycle]
-    return between(passed, last, now)
+def between(passed: Sequence[RunStatus], heard: Sequence[RunStatus], now: RunStatus) -> list[RunStatus]:
+    """Return the statuses that came and went while the connection was lost: a watch replays nothing.
 
+    Args:
+        passed: What the run has been through since before the watch began.
+        heard: What the watch gave, without a gap.
+        now: The status after the connection was lost.
 
-def between(passed: Sequence[RunStatus], last: RunStatus, now: RunStatus) -> list[RunStatus]:
-    """Return the statuses after the latest `last` and before the first `now` that follows.
-
-    >>> names = [RunStatus.PENDING, RunStatus.QUEUED, RunStatus.STARTING, RunStatus.RUNNING]
-    >>> between(names, RunStatus.PENDING, RunStatus.RUNNING)
-    [<RunStatus.QUEUED: 'QUEUED'>, <RunStatus.STARTING: 'STARTING'>]
+    >>> first = [RunStatus.PENDING, RunStatus.RUNNING]
+    >>> between([*first, RunStatus.TERMINATING, *first], first, RunStatus.RUNNING)
+    [<RunStatus.TERMINATING: 'TERMINATING'>, <RunStatus.PENDING: 'PENDING'>]
     """
-    if last not in passed:
-        return []
-    begin = len(passed) - list(reversed(passed)).index(last)
-    later = list(passed[begin:])
-    return later[: later.index(now)] if now in later else later
+    ends = range(len(heard), len(passed) + 1)
+    end = next((end for end in ends if list(passed[end - len(heard) : end]) == list(heard)), len(passed))
+    later = list(passed[end:])
+    while now in later and later.pop() is not now:
+        pass
+    return later
 
 
 async def _read(network: HttpTransport, name: str, status: RunStatus) -> Run:
