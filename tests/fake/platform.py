@@ -72,7 +72,8 @@ class Fake(httpx.AsyncBaseTransport):
         call.add_done_callback(lambda _: self._questions.put(None))
         try:
             while (question := self._next()) is not None:
-                question.reply.set_result(self._answer(question.content, answer))
+                if question.reply.set_running_or_notify_cancel():  # else whoever asked has left
+                    question.reply.set_result(self._answer(question.content, answer))
         except BaseException:
             call.cancel()
             while self._next() is not None:  # what a cancelled call still asked is asked of nobody

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -67,26 +68,36 @@ def read_request(schema: GraphQLSchema, body: Mapping[str, Any]) -> Request:
     Raises:
         InvalidRequestError: It is none, or does not fit the schema.
     """
-    try:
-        document, variables = body["query"], body.get("variables") or {}
-        tree = parse(document)
-    except (KeyError, TypeError, GraphQLError) as e:
-        raise InvalidRequestError(f"no operation: {e}") from e
-    operations = [each for each in tree.definitions if isinstance(each, OperationDefinitionNode)]
-    _refuse_any(validate(schema, tree))
-    if len(operations) != 1:
-        raise InvalidRequestError(f"{len(operations)} operations in one document, and no operationName")
-    definitions = operations[0].variable_definitions
+    document, variables = body.get("query"), body.get("variables") or {}
+    if not isinstance(document, str):
+        raise InvalidRequestError("the body has no query")
+    operation, fragments = _read_document(schema, document)
+    definitions = operation.variable_definitions
     unknown = variables.keys() - {each.variable.name.value for each in definitions}
     if unknown:
         raise InvalidRequestError(f"variables that the operation does not declare: {sorted(unknown)}")
     coerced = get_variable_values(schema, definitions, variables)
     if isinstance(coerced, list):
         raise InvalidRequestError(_texts(coerced))
-    fragments = {
-        each.name.value: each for each in tree.definitions if isinstance(each, FragmentDefinitionNode)
-    }
-    return Request(operations[0], fragments, variables, coerced, document)
+    return Request(operation, fragments, variables, coerced, document)
+
+
+@cache  # reading the text takes longer than all the rest
+def _read_document(
+    schema: GraphQLSchema, document: str
+) -> tuple[OperationDefinitionNode, Mapping[str, FragmentDefinitionNode]]:
+    try:
+        tree = parse(document)
+    except GraphQLError as e:
+        raise InvalidRequestError(f"no operation: {e}") from e
+    errors = validate(schema, tree)
+    if errors:
+        raise InvalidRequestError(_texts(errors))
+    operations = [each for each in tree.definitions if isinstance(each, OperationDefinitionNode)]
+    if len(operations) != 1:
+        raise InvalidRequestError(f"{len(operations)} operations in one document, and no operationName")
+    fragments = [each for each in tree.definitions if isinstance(each, FragmentDefinitionNode)]
+    return operations[0], {each.name.value: each for each in fragments}
 
 
 def read_body(content: bytes) -> Any:
@@ -103,11 +114,6 @@ def read_body(content: bytes) -> Any:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
-
-
-def _refuse_any(errors: list[GraphQLError]) -> None:
-    if errors:
-        raise InvalidRequestError(_texts(errors))
 
 
 def _texts(errors: list[GraphQLError]) -> str:

@@ -89,8 +89,10 @@ def test_a_log_is_read_or_refused(endpoint: str, chunks: list[bytes], broken: st
         sent.append({"chunk": base64.b64encode(chunk).decode(), "endOffset": position})
     if broken is not None:
         sent.append({"chunk": broken, "endOffset": end})
+    stream = Reply.stream(*({"getRunLogsV2": each} for each in sent))
+    nothing = Reply.of({"errors": [{"message": "enough"}]})
     with MAPIConnection(endpoint, KEY):
         pending = get_run_logs("a", future=True)
         with suppress(MAPIException) if broken is not None else nullcontext():
-            text = fake.result(pending, lambda _: Reply.stream(*({"getRunLogsV2": each} for each in sent)))
+            text = fake.result(pending, lambda asked: stream if asked.name == "GetRunLogs" else nothing)
             assert broken is not None or text == b"".join(chunks).decode(errors="replace")
