@@ -43,7 +43,9 @@ class LogDecoder:
         try:
             data = binascii.a2b_base64(chunk, strict_mode=True)
         except ValueError as e:
-            raise MAPIException(500, f"The platform sent a piece of the log that is no base64: {e}.") from None
+            raise MAPIException(
+                500, f"The platform sent a piece of the log that is no base64: {e}."
+            ) from None
         known = self.offset - (end_offset - len(data))
         if known >= len(data) > 0 or end_offset <= self.offset:
             return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+import weakref
 from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
@@ -141,8 +142,8 @@ def _iterate(
             except StopAsyncIteration:
                 return
             except TimeoutError:
-                if not step.cancel():
-                    raise
+                if not step.cancel() and isinstance(step.exception(), TimeoutError):
+                    raise  # its own
                 raise timed_out(name, timeout) from None
             finally:
                 step.cancel()
@@ -166,8 +167,8 @@ async def _iterate_async(
             except StopAsyncIteration:
                 return
             except TimeoutError:
-                if not step.cancelled():
-                    raise
+                if not step.cancelled() and isinstance(step.exception(), TimeoutError):
+                    raise  # its own
                 raise timed_out(name, timeout) from None
             for item in batch:
                 yield item
@@ -195,7 +196,7 @@ class Steps(Generic[T]):
             raise StopIteration
         step = _loop.submit(self._source.item())
         self._waiting.add(step)
-        step.add_done_callback(self._settle)
+        step.add_done_callback(functools.partial(_settle, weakref.ref(self)))
         return step
 
     def _settle(self, step: Future[T]) -> None:
@@ -212,3 +213,9 @@ class Steps(Generic[T]):
 
     def __del__(self) -> None:
         self._source.close()
+
+
+def _settle(steps: weakref.ref[Steps[T]], step: Future[T]) -> None:
+    """Tell the iterator that a step is done, without keeping it: who keeps a future has not kept the stream."""
+    if (iterator := steps()) is not None:
+        iterator._settle(step)  # noqa: SLF001  # one thing with it

@@ -229,7 +229,7 @@ CALLS: dict[str, Callable[..., object]] = {
     "get_run": lambda **k: mcli.get_run("", **k),
     "get_runs": lambda **k: mcli.get_runs(statuses=["runing"], **k),
     "create_run": lambda **k: mcli.create_run(RunConfig(name="x"), **k),
-    "create_run gpus": lambda **k: mcli.create_run(RunConfig(image="a", compute={"gpus": "8x"}), **k),  # type: ignore[typeddict-item]  # the mistake
+    "create_run gpus": lambda **k: mcli.create_run(RunConfig(image="a", compute={"gpus": "8x"}), **k),
     "create_interactive_run": lambda **k: mcli.create_interactive_run("x", **k),
     "stop_run": lambda **k: mcli.stop_run(3, **k),
     "stop_runs": lambda **k: mcli.stop_runs("run-a", **k),
@@ -261,7 +261,7 @@ def test_arguments_are_checked_at_the_call(
     "call",
     [
         lambda **k: mcli.get_run("run-a", **k),
-        lambda **k: mcli.get_runs(**k),
+        mcli.get_runs,
         lambda **k: mcli.create_run(CONFIG, **k),
         lambda **k: mcli.watch_run_status("run-a", **k),
         lambda **k: mcli.follow_run_logs("run-a", **k),
@@ -286,10 +286,10 @@ def test_wait_takes_its_timeout_by_position(connect: Connect) -> None:
 def test_wait_takes_future_by_position(connect: Connect) -> None:
     """`future` is the last position of wait and watch."""
     connect(answer=lambda call: wire.for_ever())
-    waiting = mcli.wait_for_run_status("run-a", "running", None, True)  # type: ignore[arg-type]  # typed by keyword
+    waiting = mcli.wait_for_run_status("run-a", "running", None, True)  # type: ignore[call-overload]  # typed by keyword
     assert isinstance(waiting, Future)
     assert waiting.cancel()
-    steps: Any = mcli.watch_run_status("run-a", None, True)  # type: ignore[arg-type]  # typed by keyword
+    steps: Any = mcli.watch_run_status("run-a", None, True)  # type: ignore[call-overload]  # typed by keyword
     assert isinstance(next(steps), Future)
     steps.close()
 

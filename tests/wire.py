@@ -333,7 +333,7 @@ class SocketServer(Server):
 
     Args:
         script: What to do for a subscription; cancelled when the client leaves it.
-        subprotocols: Those that the server knows.
+        subprotocols: Those that the server knows; an empty list: it picks none.
         greet: What to answer to `connection_init`, a message; or an integer, the code to close with.
         refuse: HTTP status of the answer to the handshake, in place of an upgrade.
     """
@@ -347,7 +347,7 @@ class SocketServer(Server):
     ) -> None:
         super().__init__()
         self._script = script
-        self._subprotocols = subprotocols or SUBPROTOCOLS
+        self._subprotocols = SUBPROTOCOLS if subprotocols is None else subprotocols
         self._greet = {"type": "connection_ack"} if greet is None else greet
         self._refuse = refuse
         self.greetings: list[dict[str, Any]] = []
@@ -361,7 +361,7 @@ class SocketServer(Server):
         self._server = await serve(
             self._serve,
             sock=self._socket,
-            subprotocols=[Subprotocol(name) for name in self._subprotocols],
+            subprotocols=[Subprotocol(name) for name in self._subprotocols] or None,
             process_request=refuse if self._refuse else None,
             max_size=None,
         )
