@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -286,11 +287,15 @@ class Lost(RequestFault):
     executed: bool = False
     after: int = 0
     """Bytes of the answer that get through."""
+    meanwhile: Callable[[], None] | None = None
+    """What is done before the connection ends."""
 
     async def carry(self, wire: Wire, request: Request) -> None:
         if self.executed:
             head, body = await wire.ask(request.head.raw + request.body)
             await wire.give((head.raw + body)[: self.after])
+        if self.meanwhile is not None:
+            await asyncio.to_thread(self.meanwhile)
         await end(wire, self.ending)
 
 
