@@ -136,6 +136,8 @@ def between(passed: Sequence[RunStatus], heard: Sequence[RunStatus], now: RunSta
     ends = range(len(heard), len(passed) + 1)
     end = next((end for end in ends if list(passed[end - len(heard) : end]) == list(heard)), len(passed))
     later = list(passed[end:])
+    if now is heard[-1] and now not in later:
+        return []  # nothing had changed; what is read after it comes over the watch, too
     while now in later and later.pop() is not now:
         pass
     return later
