@@ -533,7 +533,7 @@ def update_run(
             "priority": priority,
             "max_retries": max_retries,
             "retry_on_system_failure": retry_on_system_failure,
-            "max_duration_seconds": None if max_duration is None else int(max_duration * 3600),
+            "max_duration_seconds": None if max_duration is None else _seconds(max_duration),
         }
     )
     if update_run_data is not None:
@@ -665,6 +665,11 @@ def _one(runs: list[Run], name: str) -> Run:
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _seconds(hours: float) -> int:
+    # 115 seconds are 0.03194… hours, which are 114.999… seconds.
+    return int(hours * 3600 + 1e-6)
 
 
 def _was_stopped(attempt: Resumption) -> bool:
