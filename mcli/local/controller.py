@@ -62,18 +62,22 @@ class Controller:
         return not self._attempts
 
     def _drive(self, run_id: str) -> None:
-        self._attempts[run_id] = Attempt(run_id, self._means)
-        task = asyncio.create_task(self._drive_to_end(run_id))
+        attempt = self._attempts[run_id] = Attempt(run_id, self._means)
+        task = asyncio.create_task(self._drive_to_end(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _drive_to_end(self, run_id: str) -> None:
+    async def _drive_to_end(self, attempt: Attempt) -> None:
         try:
-            await self._attempts[run_id].drive()
+            await attempt.drive()
         except Exception:
-            log.exception("Run %s is no longer looked after until the platform is started again", run_id)
+            log.exception(
+                "Run %s is no longer looked after until the platform is started again", attempt.run_id
+            )
         finally:
-            del self._attempts[run_id]
+            # The next attempt of the run may have begun while this one still cleared up.
+            if self._attempts.get(attempt.run_id) is attempt:
+                del self._attempts[attempt.run_id]
 
     async def _schedule_always(self) -> None:
         while True:

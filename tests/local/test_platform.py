@@ -15,6 +15,7 @@ import pytest
 
 from mcli.local import Platform
 from mcli.local.presence import find
+from mcli.local.supervisor import PROCESS
 from tests.local.caller import Caller
 
 ME = {"query": "{ getUsers(getUsersData: {}) { email } }"}
@@ -55,7 +56,7 @@ def test_runs_of_a_temporary_platform_end_with_its_process() -> None:
         platform = Platform()
         platform.start()
         caller = Caller(platform)
-        name = caller.create("echo $$; sleep 600")
+        name = caller.create("echo $PPID; sleep 600")
         caller.wait_for_log(name, b"\\n")
         print(platform.data_dir, int(caller.logs(name)), flush=True)
         input()
@@ -65,12 +66,14 @@ def test_runs_of_a_temporary_platform_end_with_its_process() -> None:
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
-        folder, pid = process.stdout.readline().split()
-        run = os.pidfd_open(int(pid))
+        data_dir, pid = process.stdout.readline().split()
+        supervisor = os.pidfd_open(int(pid))
         process.communicate("\n")
-    assert [run] == select.select([run], [], [], 20)[0]
-    os.close(run)
-    shutil.rmtree(folder)
+    assert [supervisor] == select.select([supervisor], [], [], 20)[0]
+    os.close(supervisor)
+    command = json.loads(next(Path(data_dir).rglob(PROCESS)).read_text())["command"][0]
+    assert not Path(f"/proc/{command}").exists()
+    shutil.rmtree(data_dir)
 
 
 def test_stop_twice() -> None:

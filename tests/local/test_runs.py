@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -345,3 +346,17 @@ def test_no_process_is_left(caller: Caller) -> None:
     """After its end nothing of a run is left, its supervisor included."""
     name = caller.finish("echo $PPID")["name"]
     assert not Path(f"/proc/{int(caller.logs(name))}").exists()
+
+
+def test_stop_of_a_retry(caller: Caller) -> None:
+    """A retry can be stopped though the files of the attempt before it were removed after its start."""
+    command = "if [ $RESUMPTION_INDEX = 0 ]; then touch {1..20000}; exit 1; fi; echo up; sleep 600"
+    name = caller.create(command, scheduling={"maxRetries": 1})
+    caller.logs(name, follow=True, attemptIndex=0)  # to its end
+    caller.wait_for_log(name, b"up", attemptIndex=1)
+    work = caller.platform.data_dir / "runs" / caller.run(name)["id"] / "0" / "0" / "work"
+    while work.exists():
+        time.sleep(0.01)
+    caller.run(name)
+    caller.change("stopRuns", name)
+    assert "STOPPED" == caller.statuses(name)[-1]
