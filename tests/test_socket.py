@@ -81,7 +81,7 @@ def test_a_refusal_is_an_error_at_once(
 @pytest.mark.parametrize("status", [502, 503])
 def test_a_server_that_cannot_now_is_asked_again(serve_socket: ServeSocket, status: int) -> None:
     """A handshake that fails for now is tried again."""
-    server = serve_socket(end, refuse=status)
+    serve_socket(end, refuse=status)
     with pytest.raises(MAPIException) as caught:
         mcli.get_run_logs("run-a")
     assert status == caught.value.status

@@ -185,7 +185,7 @@ def test_a_watch_that_ends_early_is_an_error(serve_socket: ServeSocket) -> None:
 def test_a_status_that_is_none_has_a_suggestion(serve_socket: ServeSocket) -> None:
     """A typo is an error at the call that names the nearest status."""
     serve_socket(statuses())
-    with pytest.raises(ValueError, match="'runing' is no RunStatus. Did you mean 'RUNNING'"):
+    with pytest.raises(ValueError, match=r"'runing' is no RunStatus. Did you mean 'RUNNING'"):
         mcli.wait_for_run_status("run-a", "runing")
 
 

@@ -1,0 +1,69 @@
+"""What the package offers, and that all of it is explained."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import mcli
+
+UNEXPLAINED_BY_NATURE = {"__version__"}
+
+
+def is_ours(thing: object) -> bool:
+    return getattr(thing, "__module__", "").partition(".")[0] == "mcli"
+
+
+@pytest.mark.parametrize("name", sorted(set(mcli.__all__) - UNEXPLAINED_BY_NATURE))
+def test_each_public_name_is_explained(name: str) -> None:
+    """Each public name has a docstring of its own, which begins with one line that ends in a full stop."""
+    first, *_ = (inspect.getdoc(getattr(mcli, name)) or "").splitlines() or [""]
+    assert first.endswith(".")
+
+
+@pytest.mark.parametrize("name", sorted(set(mcli.__all__) - UNEXPLAINED_BY_NATURE))
+def test_each_public_method_is_explained(name: str) -> None:
+    """Each public method and property that we define has a docstring."""
+    thing = getattr(mcli, name)
+    members = vars(thing) if inspect.isclass(thing) and is_ours(thing) else {}
+    methods = {
+        key: value
+        for key, value in members.items()
+        if not key.startswith("_")
+        and isinstance(value, property | staticmethod | classmethod | type(is_ours))
+    }
+    assert [] == [key for key in methods if not inspect.getdoc(getattr(thing, key))]
+
+
+def test_names_without_an_example_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The functions whose docstring has no example that runs are printed; there are to be none."""
+    parser = doctest.DocTestParser()
+    functions = [name for name in mcli.__all__ if inspect.isfunction(getattr(mcli, name))]
+    without = [name for name in functions if not parser.get_examples(getattr(mcli, name).__doc__ or "")]
+    with capsys.disabled():
+        print("\nwithout an example:", ", ".join(without) or "none")  # noqa: T201  # the list is the point
+    assert set(without) <= set(mcli.__all__)
+
+
+@pytest.mark.parametrize("name", mcli.__all__)
+def test_each_public_name_can_be_imported(name: str) -> None:
+    """Each public name is there, shown by `dir`, and stays the same object."""
+    assert getattr(mcli, name) is getattr(mcli, name)
+    assert name in dir(mcli)
+
+
+def test_a_name_that_is_none_is_an_attribute_error() -> None:
+    """A misspelled name is the error that Python gives."""
+    with pytest.raises(AttributeError, match="module 'mcli' has no attribute 'get_rnu'"):
+        mcli.get_rnu  # noqa: B018  # type: ignore[attr-defined]  # the mistake
+
+
+def test_a_star_import_brings_every_public_name() -> None:
+    """`from mcli import *` works."""
+    code = "from mcli import *; import mcli; print(set(mcli.__all__) - set(globals()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "{'__version__'}\n" == done.stdout.replace("set()", "{'__version__'}")
