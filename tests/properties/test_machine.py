@@ -1,0 +1,295 @@
+"""The client and the local platform, in any order of calls, against a model."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+import mcli
+from mcli import MAPIConnection, MAPIException, RunStatus
+from mcli.local import Platform
+from mcli.local.clock import VirtualClock
+from mcli.local.cluster import virtual
+from tests.properties.model import GPUS, Known, settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from mcli import Run
+
+PATIENCE = 20.0
+"""Seconds after which the platform is taken to hang."""
+
+
+class PlatformMachine(RuleBasedStateMachine):
+    """Calls of one user, to a platform with one node, whose clock stands still but for one rule."""
+
+    runs: Bundle[Known] = Bundle("runs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="mcli-machine-"))
+        self.known: list[Known] = []
+        self.watches: list[tuple[Known, Any]] = []
+        self.clock = VirtualClock()
+        self.platform = Platform(
+            self.folder / "data", cluster=virtual(1, GPUS, "a100_80gb"), clock=self.clock, grace=2
+        )
+        self.stack = ExitStack()
+        self.platform.start()
+        self.stack.enter_context(MAPIConnection(self.platform.endpoint, self.platform.api_key))
+
+    def teardown(self) -> None:
+        """End all that was begun."""
+        for _, watch in self.watches:
+            watch.close()
+        self.stack.close()
+        self.platform.stop()
+        shutil.rmtree(self.folder)
+
+    def settle(self) -> None:
+        """Wait until the platform has done what there is to do, and take note of what runs."""
+        deadline = time.monotonic() + PATIENCE
+        while not settled(self.known, found := list(self.listed(include_deleted=True))):
+            states = [(run.name, run.status.name, len(run.resumptions), run.reason) for run in found]
+            assert time.monotonic() < deadline, f"{states} is not {self.known}"
+            time.sleep(0.01)
+        by_name = {run.name: run for run in found}
+        for each in self.known:
+            if by_name[each.name].status is RunStatus.RUNNING:
+                each.see(self.clock.now())
+
+    def listed(self, **filters: Any) -> list[Run]:
+        """Return what is listed, over pages of two."""
+        return list(mcli.get_runs(limit=2, **filters).iter_all())
+
+    def expect(self) -> list[str]:
+        """Return the names of the runs that are there, newest first."""
+        return [each.name for each in reversed(self.known) if not each.is_deleted]
+
+    # What people do
+
+    @rule(
+        target=runs,
+        gpus=st.sampled_from([0, 0, GPUS]),
+        max_retries=st.integers(0, 1),
+        limit=st.sampled_from([None, None, 1800]),
+    )
+    def create(self, gpus: int, max_retries: int, limit: float | None) -> Known:
+        pipe = self.folder / f"pipe-{len(self.known)}"
+        os.mkfifo(pipe)
+        run = mcli.create_run(
+            mcli.RunConfig(
+                name="machine",
+                image="bash",
+                command=f'echo up; read code < {pipe}; echo "got $code"; [ $code = 9 ] && kill -9 $$; exit $code',
+                compute={"gpus": gpus},
+                scheduling={"max_retries": max_retries, **({"max_duration": limit / 3600} if limit else {})},
+                metadata={"number": len(self.known)},
+            )
+        )
+        known = Known(run.name, pipe, gpus, self.clock.now(), max_retries, limit, {"number": len(self.known)})
+        assert (known.created_at, max_retries) == (run.created_at, run.max_retries)
+        assert limit == (None if run.max_duration is None else run.max_duration * 3600)
+        self.known.append(known)
+        self.settle()
+        return known
+
+    @rule(run=runs, code=st.sampled_from([0, 3, 9]))
+    def finish(self, run: Known, code: int) -> None:
+        """The command of a run ends: well, with an error, or killed."""
+        if not run.is_running:
+            return
+        attempt = run.attempts - 1
+        write(run.pipe, f"{code}\n")
+        if code == 0:
+            run.end = RunStatus.COMPLETED
+        else:
+            run.fail()
+        self.settle()
+        if not run.is_deleted:
+            assert f"up\ngot {code}\n" == mcli.get_run_logs(run.name, resumption=attempt, timeout=PATIENCE)
+
+    @rule(run=runs, reason=st.sampled_from([None, "enough"]))
+    def stop(self, run: Known, reason: str | None) -> None:
+        if self.is_missing(run, lambda: mcli.stop_run(run.name, reason=reason)):
+            return
+        changed = run.end is None
+        run.end = run.end or RunStatus.STOPPED
+        self.settle()
+        if changed and reason:
+            assert reason == mcli.get_run(run.name).reason
+
+    @rule(run=runs)
+    def start(self, run: Known) -> None:
+        if self.is_missing(run, lambda: None if run.end is None else mcli.start_run(run.name)):
+            return
+        if run.end is None:
+            with pytest.raises(MAPIException, match="only runs that have ended"):
+                mcli.start_run(run.name)
+        else:
+            run.failures = 0
+            run.again()
+        self.settle()
+
+    @rule(run=runs)
+    def delete(self, run: Known) -> None:
+        if self.is_missing(run, lambda: mcli.delete_run(run.name)):
+            return
+        run.is_deleted, run.end = True, run.end or RunStatus.STOPPED
+        self.settle()
+        with pytest.raises(MAPIException, match="404"):
+            mcli.get_run(run.name)
+
+    @rule(run=runs, max_retries=st.integers(0, 1), preemptible=st.booleans())
+    def update(self, run: Known, max_retries: int, preemptible: bool) -> None:
+        changed = self.is_missing(
+            run, lambda: mcli.update_run(run.name, max_retries=max_retries, preemptible=preemptible)
+        )
+        if not changed:
+            run.max_retries = max_retries
+            found = mcli.get_run(run.name)
+            assert (max_retries, preemptible) == (found.max_retries, found.preemptible)
+
+    @rule(run=runs, entries=st.dictionaries(st.sampled_from("abc"), st.integers() | st.text(max_size=3)))
+    def annotate(self, run: Known, entries: dict[str, Any]) -> None:
+        if not self.is_missing(run, lambda: mcli.update_run_metadata(run.name, entries)):
+            run.metadata |= entries
+            assert run.metadata == mcli.get_run(run.name).metadata
+
+    @rule(run=runs)
+    def watch(self, run: Known) -> None:
+        if not run.is_deleted:
+            self.watches.append((run, mcli.watch_run_status(run.name, future=True)))
+
+    @rule(run=runs, status=st.sampled_from(RunStatus))
+    def wait(self, run: Known, status: RunStatus) -> None:
+        """Waiting for a status that a run has reached ends at once."""
+        if run.is_deleted:
+            return
+        now = mcli.get_run(run.name).status
+        if now.after(status, inclusive=True):
+            assert now is mcli.wait_for_run_status(run.name, status, timeout=PATIENCE).status
+
+    # What happens to them
+
+    @rule(seconds=st.sampled_from([1, 1799, 1800, 4000]))
+    def pass_time(self, seconds: int) -> None:
+        self.clock.advance(seconds)
+        for each in self.known:
+            each.pass_time(self.clock.now())
+        self.settle()
+
+    @rule()
+    def restart_the_server(self) -> None:
+        self.platform.stop(runs=False)
+        self.platform.start()
+        self.settle()
+
+    # What is seen
+
+    @rule(deleted=st.booleans(), statuses=st.sets(st.sampled_from(RunStatus), min_size=1), gpus=st.booleans())
+    def list_some(self, deleted: bool, statuses: set[RunStatus], gpus: bool) -> None:
+        whole = self.listed(include_deleted=True)
+        found = self.listed(include_deleted=deleted, statuses=statuses, gpu_nums=[GPUS] if gpus else None)
+        expected = [
+            run.name
+            for run in whole
+            if (deleted or not run.is_deleted) and run.status in statuses and (not gpus or run.gpus == GPUS)
+        ]
+        assert expected == [run.name for run in found]
+
+    @rule(one=runs, other=runs)
+    def list_a_span(self, one: Known, other: Known) -> None:
+        found = self.listed(after=one.created_at, before=other.created_at)
+        assert [
+            each.name
+            for each in reversed(self.known)
+            if one.created_at <= each.created_at < other.created_at and not each.is_deleted
+        ] == [run.name for run in found]
+
+    @rule()
+    def list_while_a_run_is_created(self) -> None:
+        """What is created between two pages moves nothing from one to the other."""
+        expected = self.expect()
+        first = mcli.get_runs(limit=1)
+        self.create(0, 0, None)
+        assert expected == [run.name for run in first.iter_all()]
+
+    @rule(names=st.sets(runs, max_size=3))
+    def list_by_name(self, names: set[Known]) -> None:
+        wanted = {each.name for each in names}
+        assert [name for name in self.expect() if name in wanted] == [
+            run.name for run in mcli.get_runs(wanted, limit=2)
+        ]
+
+    @invariant()
+    def all_is_listed(self) -> None:
+        assert self.expect() == [run.name for run in self.listed()]
+
+    @invariant()
+    def watches_tell_what_was(self) -> None:
+        """A watch of a run that has ended told each status since it began, once, and ends."""
+        for run, watch in [each for each in self.watches if each[0].end is not None]:
+            self.watches.remove((run, watch))
+            told = [step.status for step in taken(watch)]
+            if not run.is_deleted:
+                passed = [span.status for span in mcli.get_run(run.name).lifecycle]
+                assert passed[len(passed) - len(told) :] == told
+
+    def is_missing(self, run: Known, call: Callable[[], object]) -> bool:
+        """Make a call, which a deleted run refuses; tell whether it is deleted."""
+        if not run.is_deleted:
+            call()
+            return False
+        with pytest.raises(MAPIException, match="404"):
+            mcli.stop_run(run.name)
+        return True
+
+
+def taken(watch: Any) -> list[Run]:
+    """Return what is left of a watch, to its end."""
+    seen: list[Run] = []
+    for step in watch:
+        pending: Future[Run] = step
+        try:
+            seen.append(pending.result(PATIENCE))
+        except StopAsyncIteration:
+            break
+    return seen
+
+
+def write(pipe: Path, text: str) -> None:
+    """Write to a pipe once its reader is there."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as e:
+            if e.errno != errno.ENXIO or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            os.write(end, text.encode())
+            os.close(end)
+            return
+
+
+TestMachine = pytest.mark.filterwarnings("ignore::DeprecationWarning")(PlatformMachine.TestCase)
+PlatformMachine.TestCase.settings = settings(
+    max_examples=settings().max_examples // 10,
+    stateful_step_count=12,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
