@@ -67,6 +67,12 @@ def get_run_logs(
     Raises:
         ValueError: The arguments contradict each other.
         MAPIException: There is no such run or log (404), or the platform could not be asked.
+
+    >>> import mcli
+    >>> config = mcli.RunConfig(name="hello", image="bash", command="echo hello", compute={"gpus": 0})
+    >>> run = mcli.wait_for_run_status(mcli.create_run(config), "completed")
+    >>> mcli.get_run_logs(run)
+    'hello\\n'
     """
     request = _request(
         run, rank, node_rank, local_gpu_rank, global_gpu_rank, resumption, tail, container, failed=failed
@@ -103,6 +109,14 @@ def follow_run_logs(
         ValueError: The arguments contradict each other.
         MAPIException: There is no such run or log (404), or the platform cannot be reached any more.
         TimeoutError: The log did not end within `timeout` seconds of the call.
+
+    >>> import mcli
+    >>> config = mcli.RunConfig(name="count", image="bash", command="seq 3", compute={"gpus": 0})
+    >>> for line in mcli.follow_run_logs(mcli.create_run(config)):
+    ...     print(line, end="")
+    1
+    2
+    3
     """
     request = _request(
         run, rank, node_rank, local_gpu_rank, global_gpu_rank, resumption, tail, container, failed=None

@@ -21,7 +21,14 @@ __all__ = ["FormattedRunEvent", "Node", "Resumption", "RunLifecycle"]
 
 @dataclass
 class Node:
-    """A node that a run uses."""
+    """A node that a run uses.
+
+    >>> import mcli
+    >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
+    >>> run = mcli.wait_for_run_status(run, "completed")
+    >>> [(node.rank, node.status.name) for node in run.nodes]
+    [(0, 'COMPLETED')]
+    """
 
     rank: int
     """Number of the node within the run, from 0."""
@@ -33,7 +40,14 @@ class Node:
 
 @dataclass
 class Resumption:
-    """One attempt to execute a run: the first one, and one more for each time that it was started again."""
+    """One attempt to execute a run: the first one, and one more for each time that it was started again.
+
+    >>> import mcli
+    >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
+    >>> run = mcli.wait_for_run_status(run, "completed")
+    >>> [(attempt.index, attempt.status.name) for attempt in run.resumptions]
+    [(0, 'COMPLETED')]
+    """
 
     index: int
     """Number of the attempt, from 0."""
@@ -53,7 +67,14 @@ class Resumption:
 
 @dataclass
 class RunLifecycle:
-    """A span of time that a run spent in one status."""
+    """A span of time that a run spent in one status.
+
+    >>> import mcli
+    >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
+    >>> run = mcli.wait_for_run_status(run, "completed")
+    >>> [span.status.name for span in run.lifecycle]
+    ['PENDING', 'QUEUED', 'STARTING', 'RUNNING', 'TERMINATING', 'COMPLETED']
+    """
 
     resumption_index: int
     status: RunStatus
@@ -65,7 +86,14 @@ class RunLifecycle:
 
 @dataclass
 class FormattedRunEvent:
-    """Something that happened to a run, as a line for people."""
+    """Something that happened to a run, as a line for people.
+
+    >>> import mcli
+    >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
+    >>> run = mcli.wait_for_run_status(run, "completed")
+    >>> run.events[0].event_message
+    'Run created.'
+    """
 
     event_type: str
     """E.g. `CREATED`, `STARTED`, `COMPLETED`; newer platforms send others."""

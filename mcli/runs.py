@@ -82,6 +82,11 @@ class Run:
     """A run that has been launched on the MosaicML platform, as it was when it was read.
 
     A plain value: it compares, copies and pickles, and changes only where you change it.
+
+    >>> import mcli
+    >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
+    >>> mcli.wait_for_run_status(run, "completed").refresh().status
+    <RunStatus.COMPLETED: 'COMPLETED'>
     """
 
     run_uid: str
@@ -373,7 +378,7 @@ def get_runs(
         MAPIException: The platform refused the request, or could not be asked.
 
     >>> import mcli
-    >>> mcli.get_runs(statuses=["running", "queued"], limit=10)
+    >>> mcli.get_runs(statuses=["running", "queued"], after="2100-01-01T00:00:00Z", limit=10)
     []
     """
     names = None if runs is None else names_of(runs)
@@ -424,6 +429,12 @@ def start_run(
 
     Raises:
         MAPIException: There is no such run (404), or it cannot be started.
+
+    >>> import mcli
+    >>> run = mcli.create_run(mcli.RunConfig(name="again", image="bash", command="true", compute={"gpus": 0}))
+    >>> run = mcli.wait_for_run_status(run, "completed")
+    >>> len(mcli.start_run(run).resumptions)
+    2
     """
     return _single(_start(mapi(), [name_of(run)]), name_of(run))
 
@@ -432,7 +443,12 @@ def start_run(
 def start_runs(
     runs: Iterable[str | Named], *, timeout: float | None = 10, future: Literal[False] = False
 ) -> Coroutine[Any, Any, ObjectList[Run]]:
-    """Start several runs that have ended; see `start_run`. An empty list starts none."""
+    """Start several runs that have ended; see `start_run`. An empty list starts none.
+
+    >>> import mcli
+    >>> mcli.start_runs(mcli.get_runs(statuses=["stopped"], after="2100-01-01"))
+    []
+    """
     return _start(mapi(), names_of(runs))
 
 
@@ -451,6 +467,14 @@ def stop_run(
 
     Raises:
         MAPIException: There is no such run (404), or it cannot be stopped.
+
+    >>> import mcli
+    >>> nap = mcli.RunConfig(name="nap", image="bash", command="sleep 60", compute={"gpus": 0})
+    >>> run = mcli.create_run(nap)
+    >>> mcli.stop_run(run, reason="enough").name == run.name
+    True
+    >>> mcli.wait_for_run_status(run, "stopped").reason
+    'enough'
     """
     return _single(_stop(mapi(), [name_of(run)], reason), name_of(run))
 
@@ -463,7 +487,14 @@ def stop_runs(
     timeout: float | None = 10,
     future: Literal[False] = False,
 ) -> Coroutine[Any, Any, ObjectList[Run]]:
-    """Stop several runs; see `stop_run`. An empty list stops none."""
+    """Stop several runs; see `stop_run`. An empty list stops none.
+
+    >>> import mcli
+    >>> nap = mcli.RunConfig(name="nap", image="bash", command="sleep 60", compute={"gpus": 0})
+    >>> runs = [mcli.create_run(nap), mcli.create_run(nap)]
+    >>> len(mcli.stop_runs(runs))
+    2
+    """
     return _stop(mapi(), names_of(runs), reason)
 
 
@@ -485,6 +516,12 @@ def delete_run(
 
     Raises:
         MAPIException: There is no such run (404), or it cannot be deleted.
+
+    >>> import mcli
+    >>> nap = mcli.RunConfig(name="nap", image="bash", command="sleep 60", compute={"gpus": 0})
+    >>> run = mcli.create_run(nap)
+    >>> mcli.delete_run(run).is_deleted
+    True
     """
     return _single(_delete(mapi(), [name_of(run)]), name_of(run))
 
@@ -493,7 +530,14 @@ def delete_run(
 def delete_runs(
     runs: Iterable[str | Named], *, timeout: float | None = 10, future: Literal[False] = False
 ) -> Coroutine[Any, Any, ObjectList[Run]]:
-    """Delete several runs; see `delete_run`. An empty list deletes none."""
+    """Delete several runs; see `delete_run`. An empty list deletes none.
+
+    >>> import mcli
+    >>> nap = mcli.RunConfig(name="nap", image="bash", command="sleep 60", compute={"gpus": 0})
+    >>> run = mcli.create_run(nap)
+    >>> [deleted.name for deleted in mcli.delete_runs([run])] == [run.name]
+    True
+    """
     return _delete(mapi(), names_of(runs))
 
 
@@ -526,6 +570,13 @@ def update_run(
 
     Raises:
         MAPIException: There is no such run (404), or it cannot be changed.
+
+    >>> import mcli
+    >>> nap = mcli.RunConfig(name="nap", image="bash", command="sleep 60", compute={"gpus": 0})
+    >>> run = mcli.create_run(nap)
+    >>> mcli.update_run(run, max_duration=1.5).max_duration
+    1.5
+    >>> run = mcli.stop_run(run)
     """
     changes = _given(
         {
@@ -572,6 +623,11 @@ def update_run_metadata(
 
     Raises:
         MAPIException: There is no such run (404), or the metadata passes the platform's limits (400).
+
+    >>> import mcli
+    >>> run = mcli.create_run(mcli.RunConfig(name="notes", image="bash", command="true", compute={"gpus": 0}))
+    >>> mcli.update_run_metadata(run, {"loss": 0.1, "best": float("inf")}).metadata
+    {'loss': 0.1, 'best': 'Infinity'}
     """
     sent = UpdateRunMetadataInput(metadata=sanitize_metadata(metadata))
     return _described(mapi(), name_of(run), sent)

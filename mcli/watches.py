@@ -43,6 +43,11 @@ def watch_run_status(
     Raises:
         MAPIException: There is no such run (404), or the platform cannot be reached any more.
         TimeoutError: The run did not end within `timeout` seconds of the call.
+
+    >>> import mcli
+    >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
+    >>> [seen.status.name for seen in mcli.watch_run_status(run)][-1]
+    'COMPLETED'
     """
     name_of(run)
     return _watch(transport(), run)
@@ -71,6 +76,12 @@ def wait_for_run_status(
         MAPIException: There is no such run (404), or the platform cannot be reached any more.
         RunStatusNotReached: The platform ended the watch before the run came so far.
         TimeoutError: The run did not come so far within `timeout` seconds.
+
+    >>> import mcli
+    >>> run = mcli.create_run(mcli.RunConfig(name="fails", image="bash", command="exit 3", compute={"gpus": 0}))
+    >>> run = mcli.wait_for_run_status(run, "completed", timeout=60)
+    >>> print(run.status, run.reason)
+    FAILED Exit code: 3. Reason: Error
     """
     name_of(run)
     return _wait(transport(), run, member(RunStatus, status, "status"))
