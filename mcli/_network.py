@@ -1,9 +1,10 @@
-"""What HTTP and websockets have in common: TLS, and which hosts are this machine."""
+"""What connections have in common: TLS, which hosts are this machine, and what no log may hold."""
 
 from __future__ import annotations
 
 import functools
 import ipaddress
+import logging
 from typing import TYPE_CHECKING
 
 import httpx
@@ -11,7 +12,7 @@ import httpx
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["is_loopback", "tls"]
+__all__ = ["is_loopback", "keep_headers_out_of_logs", "tls"]
 
 
 @functools.cache
@@ -30,3 +31,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def keep_headers_out_of_logs() -> None:
+    """Drop the DEBUG records of HTTP/2's header compression: they hold every header, the key among them."""
+    for name in ("hpack.hpack", "hpack.table"):
+        logging.getLogger(name).addFilter(_is_no_detail)
+
+
+def _is_no_detail(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG

@@ -20,7 +20,7 @@ from mcli_mapi.client import Mapi
 from mcli import _loop
 from mcli._answers import decode, read
 from mcli._connection import current
-from mcli._network import is_loopback, tls
+from mcli._network import is_loopback, keep_headers_out_of_logs, tls
 from mcli._operations import deadline
 from mcli._retry import Failure, Kind, is_ambiguous, pause
 from mcli._version import __version__
@@ -196,11 +196,13 @@ class _Endpoint:
 
     def _client(self) -> httpx.AsyncClient:
         url = httpx.URL(self.url)
-        secure = url.scheme == "https"
+        http2 = url.scheme == "https" and importlib.util.find_spec("h2") is not None
+        if http2:
+            keep_headers_out_of_logs()
         return httpx.AsyncClient(
             transport=self._http,
-            verify=tls() if secure else False,
-            http2=secure and importlib.util.find_spec("h2") is not None,
+            verify=tls() if url.scheme == "https" else False,
+            http2=http2,
             timeout=TIMEOUT,
             limits=httpx.Limits(max_connections=CONNECTIONS_PER_POOL, keepalive_expiry=KEEP_ALIVE),
             trust_env=not is_loopback(url.host),  # no proxy reaches this machine's loopback

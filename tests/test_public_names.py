@@ -13,6 +13,9 @@ import mcli
 
 UNEXPLAINED_BY_NATURE = {"__version__"}
 
+WITHOUT_EXAMPLE = {"initialize", "set_api_key"}
+"""Take a name out when its docstring has an example."""
+
 
 def is_ours(thing: object) -> bool:
     return getattr(thing, "__module__", "").partition(".")[0] == "mcli"
@@ -40,13 +43,13 @@ def test_each_public_method_is_explained(name: str) -> None:
 
 
 def test_names_without_an_example_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    """The functions whose docstring has no example that runs are printed; there are to be none."""
+    """The functions whose docstring has no example that runs are printed, and become fewer."""
     parser = doctest.DocTestParser()
     functions = [name for name in mcli.__all__ if inspect.isfunction(getattr(mcli, name))]
     without = [name for name in functions if not parser.get_examples(getattr(mcli, name).__doc__ or "")]
     with capsys.disabled():
-        print("\nwithout an example:", ", ".join(without) or "none")  # noqa: T201  # the list is the point
-    assert set(without) <= set(mcli.__all__)
+        print("\nwithout an example:", ", ".join(without) or "none")
+    assert set(without) <= WITHOUT_EXAMPLE
 
 
 @pytest.mark.parametrize("name", mcli.__all__)
@@ -59,11 +62,11 @@ def test_each_public_name_can_be_imported(name: str) -> None:
 def test_a_name_that_is_none_is_an_attribute_error() -> None:
     """A misspelled name is the error that Python gives."""
     with pytest.raises(AttributeError, match="module 'mcli' has no attribute 'get_rnu'"):
-        mcli.get_rnu  # noqa: B018  # type: ignore[attr-defined]  # the mistake
+        getattr(mcli, "get_rnu")  # noqa: B009  # to checkers a mistake, as it should be
 
 
 def test_a_star_import_brings_every_public_name() -> None:
     """`from mcli import *` works."""
     code = "from mcli import *; import mcli; print(set(mcli.__all__) - set(globals()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "{'__version__'}\n" == done.stdout.replace("set()", "{'__version__'}")
+    assert "set()\n" == done.stdout

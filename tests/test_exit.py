@@ -1,0 +1,155 @@
+"""What becomes of calls when the process ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CREATED = {"data": {"createRun": [wire.run()], "updateRunMetadata": [wire.run()]}}
+BEGIN = "import atexit, os, signal, sys, time\nimport mcli\n"
+CREATE = "mcli.create_run(mcli.RunConfig(name='r', image='bash'), future=True)"
+
+
+class Release:
+    """Answers calls once the test says so."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    async def __call__(self, answer: Any) -> Any:
+        await self._event.wait()
+        return answer
+
+    async def now(self) -> None:
+        self._event.set()
+
+
+@pytest.fixture
+def release() -> Release:
+    return Release()
+
+
+@pytest.fixture
+def server(release: Release) -> Iterator[wire.HttpServer]:
+    """Give a server that holds changes back until it is told to answer."""
+    with wire.HttpServer(
+        lambda call: (
+            release(CREATED)
+            if call.operation in {"CreateRun", "UpdateRunMetadata"}
+            else wire.page(wire.run())
+        )
+    ) as server:
+        yield server
+
+
+def start(server: wire.HttpServer, code: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"MOSAICML_API_ENDPOINT": server.url, "MOSAICML_API_KEY": wire.KEY}
+    return subprocess.Popen(
+        [sys.executable, "-c", BEGIN + code],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=wire.PATIENCE * 2)
+    return process.returncode, output, errors
+
+
+def test_a_mutation_in_flight_is_finished(server: wire.HttpServer, release: Release) -> None:
+    """`create_run(config, future=True)` may be the last line of a script."""
+    process = start(server, CREATE)
+    server.wait_until(lambda: len(server.calls) == 1)
+    server.call(release.now())
+    assert (0, "", "") == ended(process)
+    assert 0 == server.abandoned
+
+
+def test_what_is_given_up_is_said(server: wire.HttpServer) -> None:
+    """A change without an answer is given up after a while, and stderr says so."""
+    process = start(server, f"from mcli import _exit\n_exit.PATIENCE = 0.2\n{CREATE}")
+    code, _, errors = ended(process)
+    assert 0 == code
+    assert (
+        "mcli: create_run had no answer when the process ended: whether it was carried out is unknown."
+        in errors
+    )
+    assert "Traceback" not in errors
+
+
+def test_a_query_in_flight_is_dropped(server: wire.HttpServer) -> None:
+    """Nobody waits for a query when the script has ended: it is cancelled, without a word."""
+    server._answer = lambda call: wire.for_ever()
+    process = start(server, "f = mcli.get_run('run-a', future=True)\nsys.stdin.close()")
+    assert (0, "", "") == ended(process)
+
+
+def test_calls_work_in_atexit_handlers(server: wire.HttpServer) -> None:
+    """A handler that was registered after the first call makes calls as usual."""
+    process = start(server, "mcli.get_run('a')\natexit.register(lambda: print(mcli.get_run('run-a').name))")
+    assert (0, "run-a\n", "") == ended(process)
+
+
+def test_calls_work_in_older_atexit_handlers(server: wire.HttpServer) -> None:
+    """A handler that was registered before the first call runs last, and makes calls as well."""
+    process = start(server, "atexit.register(lambda: print(mcli.get_run('run-a').name))\nmcli.get_run('a')")
+    assert (0, "run-a\n", "") == ended(process)
+
+
+def test_the_first_call_may_be_in_an_atexit_handler(server: wire.HttpServer) -> None:
+    """A handler may make the first call of the process."""
+    process = start(server, "atexit.register(lambda: print(mcli.get_run('run-a').name))")
+    assert (0, "run-a\n", "") == ended(process)
+
+
+def test_sigterm_waits_for_protected_updates(server: wire.HttpServer, release: Release) -> None:
+    """A protected update is finished before the process dies of SIGTERM, as it would have without us."""
+    code = "mcli.update_run_metadata('run-a', {'a': 1}, future=True, protect=True)\nprint('sent', flush=True)\ntime.sleep(60)"
+    process = start(server, code)
+    server.wait_until(lambda: len(server.calls) == 1)
+    assert process.stdout is not None
+    assert "sent\n" == process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    server.call(release.now())
+    assert -signal.SIGTERM == ended(process)[0]
+    assert 0 == server.abandoned
+
+
+def test_the_previous_sigterm_handler_runs(server: wire.HttpServer, release: Release) -> None:
+    """The handler that was there before runs after the protected update, once."""
+    code = (
+        "signal.signal(signal.SIGTERM, lambda *_: (print('mine'), sys.exit(3)))\n"
+        "mcli.update_run_metadata('run-a', {'a': 1}, future=True, protect=True)\n"
+        "print('sent', flush=True)\ntime.sleep(60)"
+    )
+    process = start(server, code)
+    server.wait_until(lambda: len(server.calls) == 1)
+    assert process.stdout is not None
+    assert "sent\n" == process.stdout.readline()
+    server.call(release.now())
+    process.send_signal(signal.SIGTERM)
+    assert (3, "mine\n", "") == ended(process)
+
+
+def test_ctrl_c_says_that_the_outcome_is_unknown(server: wire.HttpServer) -> None:
+    """Ctrl-C in a blocking change ends the process soon, and stderr says what is unknown."""
+    process = start(server, CREATE.replace("future=True", "timeout=60"))
+    server.wait_until(lambda: len(server.calls) == 1)
+    process.send_signal(signal.SIGINT)
+    code, _, errors = ended(process)
+    assert -signal.SIGINT == code
+    assert "mcli: create_run was interrupted: whether it was carried out is unknown." in errors
+    assert "KeyboardInterrupt" in errors
