@@ -127,7 +127,13 @@ class ClusterUtilization:
 
 @dataclass
 class ClusterDetails:
-    """A cluster that runs can be launched on."""
+    """A cluster that runs can be launched on.
+
+    >>> import mcli
+    >>> cluster = mcli.get_clusters()[0]
+    >>> cluster.name, cluster.cluster_instances[0].name
+    ('local', 'cpu')
+    """
 
     name: str
     """Name, as `compute` takes it in `cluster`."""

@@ -53,7 +53,11 @@ MCLI_CONFIG_PATH_ENV = "MCLI_CONFIG_PATH"
 
 
 class MCLIMode(StrEnum):
-    """Which platform is asked."""
+    """Which platform is asked.
+
+    >>> MCLIMode.PROD.endpoint
+    'https://api.mosaicml.com/graphql'
+    """
 
     PROD = "PROD"
     DEV = "DEV"
@@ -85,7 +89,11 @@ _ENDPOINTS = {
 
 
 class FeatureFlag(StrEnum):
-    """Parts of the SDK that are off by default."""
+    """Parts of the SDK that are off by default.
+
+    >>> FeatureFlag("ALPHA_TESTER")
+    <FeatureFlag.ALPHA_TESTER: 'ALPHA_TESTER'>
+    """
 
     ALPHA_TESTER = "ALPHA_TESTER"
 
@@ -208,6 +216,9 @@ def initialize(api_key: str | None = None) -> None:
 
     Raises:
         MCLIConfigError: The key is none, or the file cannot be written.
+
+    >>> import mcli
+    >>> mcli.initialize(api_key="not-a-real-key")
     """
     if api_key is not None:
         set_api_key(api_key)
@@ -226,6 +237,9 @@ def set_api_key(api_key: str) -> None:
 
     Raises:
         MCLIConfigError: The key is none, or the file cannot be written.
+
+    >>> import mcli
+    >>> mcli.set_api_key("not-a-real-key")
     """
     key = _header_value(api_key, "The API key") if isinstance(api_key, str) else ""
     if not key:

@@ -45,7 +45,11 @@ UNKNOWN_ERROR = "Unknown Error"
 
 
 class MCLIException(Exception):
-    """Base of all errors of this package, except `RunStatusNotReached`."""
+    """Base of all errors of this package, except `RunStatusNotReached`.
+
+    >>> issubclass(MAPIException, MCLIException)
+    True
+    """
 
 
 class MAPIException(MCLIException):
@@ -87,6 +91,10 @@ class MultiMAPIException(MAPIException):
     """Tell that a request failed for several reasons.
 
     `status` is the highest of theirs, `message` has all of theirs, one on each line.
+
+    >>> error = MultiMAPIException([MAPIException(400, "No image"), MAPIException(409, "The name exists")])
+    >>> int(error.status), len(error.errors)
+    (409, 2)
     """
 
     errors: list[MAPIException]
@@ -106,6 +114,9 @@ class RunConfigException(MAPIException):
     """Tell that the platform misses required values in a run configuration.
 
     The message calls the values what `RunConfig` calls them.
+
+    >>> from_graphql([{"message": "Bad run request: gpuType is a required field"}], 400)
+    RunConfigException(400, 'Run configuration is missing the following required values: gpu_type', None)
     """
 
 
@@ -116,15 +127,30 @@ class OutcomeUnknown(MAPIException):
     it twice (two runs, for example), so it was not repeated. Find out first: `get_runs()` shows whether the
     run was created, stopped or deleted, `get_run(name)` whether it was updated, `get_secrets()` whether the
     secret was stored.
+
+    >>> issubclass(OutcomeUnknown, MAPIException)
+    True
     """
 
 
 class MCLIConfigError(MCLIException):
-    """Tell that credentials, endpoint or configuration file of this machine cannot be used."""
+    """Tell that credentials, endpoint or configuration file of this machine cannot be used.
+
+    >>> import mcli
+    >>> mcli.set_api_key("")
+    Traceback (most recent call last):
+    mcli.exceptions.MCLIConfigError: The API key is empty: mcli.set_api_key('<your key>')
+    """
 
 
 class MCLIRunConfigValidationError(MCLIException, ValueError):
-    """Tell that a run configuration cannot be read, or cannot be sent. It is a `ValueError`, too."""
+    """Tell that a run configuration cannot be read, or cannot be sent. It is a `ValueError`, too.
+
+    >>> import mcli
+    >>> mcli.create_run(mcli.RunConfig(name="no-image", command="true"))
+    Traceback (most recent call last):
+    mcli.exceptions.MCLIRunConfigValidationError: ...
+    """
 
 
 class ValidationError(MCLIException, ValueError):
@@ -139,6 +165,10 @@ class RunStatusNotReached(Exception):
     """Tell that a watch ended before the run reached the status that was waited for.
 
     The connection may have dropped: try again.
+
+    >>> from mcli import RunStatus
+    >>> print(RunStatusNotReached("bert-x1", RunStatus.RUNNING, RunStatus.COMPLETED))
+    Run 'bert-x1' was last seen RUNNING, it did not reach COMPLETED before the watch ended...
     """
 
     def __init__(self, name: str, actual: RunStatus, expected: RunStatus) -> None:

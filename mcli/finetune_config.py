@@ -21,7 +21,11 @@ __all__ = ["ExperimentTracker", "FinetuneConfig", "FinetuneTaskType", "MlflowTra
 
 
 class FinetuneTaskType(StrEnum):
-    """Kinds of finetuning."""
+    """Kinds of finetuning.
+
+    >>> FinetuneTaskType("CONTINUED_PRETRAIN").value
+    'CONTINUED_PRETRAIN'
+    """
 
     INSTRUCTION_FINETUNE = "INSTRUCTION_FINETUNE"
     """Rows with a prompt and a response."""
@@ -33,7 +37,11 @@ class FinetuneTaskType(StrEnum):
 
 @dataclass
 class FinetuneConfig:
-    """What a finetuning run is asked to be; see `create_finetuning_run` for what each part means."""
+    """What a finetuning run is asked to be; see `create_finetuning_run` for what each part means.
+
+    >>> FinetuneConfig("mosaicml/mpt-7b", "s3://my-bucket/train.jsonl", "s3://my-bucket/out").task_type
+    <FinetuneTaskType.INSTRUCTION_FINETUNE: 'INSTRUCTION_FINETUNE'>
+    """
 
     model: str
     train_data_path: str

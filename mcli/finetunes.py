@@ -65,6 +65,12 @@ class Finetune:
     """A finetuning run, as it was when it was read.
 
     A plain value, as `Run` is.
+
+    >>> import mcli
+    >>> finetune = mcli.create_finetuning_run("mosaicml/mpt-7b", "s3://my-bucket/train.jsonl", "s3://my-bucket/out",
+    ...     disable_credentials_check=True)
+    >>> finetune.name.startswith("ift-mpt-7b-"), finetune.status.is_terminal()
+    (True, False)
     """
 
     id: str

@@ -87,7 +87,13 @@ _hidden = functools.partial(field, default=None, repr=False)
 @functools.total_ordering
 @dataclass(eq=False)
 class Secret:
-    """A secret of the platform. Secrets sort by name; no repr shows a value."""
+    """A secret of the platform. Secrets sort by name; no repr shows a value.
+
+    >>> import mcli
+    >>> stored = mcli.create_secret(mcli.MCLIMountedSecret(name="notes", value="not-a-real-value"))
+    >>> isinstance(stored, mcli.Secret), stored.name
+    (True, 'notes')
+    """
 
     name: str
     """Name, for people and for `delete_secrets`."""
@@ -168,7 +174,11 @@ class MCLIEnvVarSecret(Secret):
 
 @dataclass(eq=False)
 class HuggingFaceSecret(Secret):
-    """A token for Hugging Face, which runs find as `HF_TOKEN`."""
+    """A token for Hugging Face, which runs find as `HF_TOKEN`.
+
+    >>> HuggingFaceSecret(name="hub", token="not-a-real-token").secret_type
+    <SecretType.hugging_face: 'hugging_face'>
+    """
 
     secret_type: SecretType = SecretType.hugging_face
     token: str | None = _hidden()
@@ -214,7 +224,11 @@ class MCLIMountedSecret(_FileSecret):
 
 @dataclass(eq=False)
 class MCLISSHSecret(_FileSecret):
-    """A private SSH key."""
+    """A private SSH key.
+
+    >>> MCLISSHSecret(name="ssh", value="not-a-real-key").mount_path
+    '/secrets/ssh'
+    """
 
     secret_type: SecretType = SecretType.ssh
 
@@ -223,7 +237,11 @@ class MCLISSHSecret(_FileSecret):
 
 @dataclass(eq=False)
 class MCLIGitSSHSecret(_FileSecret):
-    """A private SSH key that git uses in runs."""
+    """A private SSH key that git uses in runs.
+
+    >>> MCLIGitSSHSecret(name="git", value="not-a-real-key").mount_path
+    '/secrets/git'
+    """
 
     secret_type: SecretType = SecretType.git
 
@@ -232,7 +250,11 @@ class MCLIGitSSHSecret(_FileSecret):
 
 @dataclass(eq=False)
 class MCLISFTPSSHSecret(_FileSecret):
-    """A private SSH key for SFTP."""
+    """A private SSH key for SFTP.
+
+    >>> MCLISFTPSSHSecret(name="sftp", value="not-a-real-key").mount_path
+    '/secrets/sftp'
+    """
 
     secret_type: SecretType = SecretType.sftp
     known_hosts: str | None = None
@@ -243,7 +265,11 @@ class MCLISFTPSSHSecret(_FileSecret):
 
 @dataclass(eq=False)
 class MCLIGCPSecret(_FileSecret):
-    """A credentials file for Google Cloud."""
+    """A credentials file for Google Cloud.
+
+    >>> MCLIGCPSecret(name="gcp", value="{}").mount_path
+    '/secrets/gcp'
+    """
 
     secret_type: SecretType = SecretType.gcp
 
@@ -266,7 +292,11 @@ class _DirectorySecret(Secret):
 
 @dataclass(eq=False)
 class MCLIS3Secret(_DirectorySecret):
-    """Credentials for S3."""
+    """Credentials for S3.
+
+    >>> MCLIS3Secret(name="aws", config="[default]", credentials="not-real-ones").mount_directory
+    '/secrets/aws'
+    """
 
     secret_type: SecretType = SecretType.s3
     config: str | None = _hidden()
@@ -285,7 +315,11 @@ class MCLIS3Secret(_DirectorySecret):
 
 @dataclass(eq=False)
 class MCLIOCISecret(_DirectorySecret):
-    """Credentials for Oracle Cloud."""
+    """Credentials for Oracle Cloud.
+
+    >>> MCLIOCISecret(name="oci", config="[DEFAULT]", key_file="not-a-real-key").mount_directory
+    '/secrets/oci'
+    """
 
     secret_type: SecretType = SecretType.oci
     config: str | None = _hidden()
@@ -301,7 +335,11 @@ class MCLIOCISecret(_DirectorySecret):
 
 @dataclass(eq=False)
 class MCLIDockerRegistrySecret(Secret):
-    """An account at a registry of Docker images."""
+    """An account at a registry of Docker images.
+
+    >>> MCLIDockerRegistrySecret(name="hub", username="me", password="not-a-real-one").secret_type
+    <SecretType.docker_registry: 'docker_registry'>
+    """
 
     secret_type: SecretType = SecretType.docker_registry
     username: str | None = _hidden()
@@ -322,7 +360,11 @@ class MCLIDockerRegistrySecret(Secret):
 
 @dataclass(eq=False)
 class MCLIDatabricksSecret(Secret):
-    """A token for a Databricks workspace."""
+    """A token for a Databricks workspace.
+
+    >>> MCLIDatabricksSecret(name="dbx", host="https://example.com", token="not-a-real-token").secret_type
+    <SecretType.databricks: 'databricks'>
+    """
 
     secret_type: SecretType = SecretType.databricks
     host: str | None = _hidden()

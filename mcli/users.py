@@ -33,7 +33,12 @@ class Organization:
 
 @dataclass
 class User:
-    """A user of the platform."""
+    """A user of the platform.
+
+    >>> import mcli
+    >>> mcli.get_users()[0].organizations[0].name
+    'local'
+    """
 
     id: str
     name: str

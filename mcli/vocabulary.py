@@ -13,7 +13,11 @@ __all__ = ["GPUType", "RunType", "SubmissionType"]
 
 
 class RunType(StrEnum):
-    """How a run came to be."""
+    """How a run came to be.
+
+    >>> RunType("INTERACTIVE")
+    <RunType.INTERACTIVE: 'INTERACTIVE'>
+    """
 
     TRAINING = "TRAINING"
     """Submitted by `create_run`."""
@@ -43,7 +47,11 @@ class RunType(StrEnum):
 
 
 class SubmissionType(StrEnum):
-    """What a cluster may be used for."""
+    """What a cluster may be used for.
+
+    >>> SubmissionType.FINETUNING.label
+    'Fine-tuning'
+    """
 
     TRAINING = "TRAINING"
     INFERENCE = "INFERENCE"
@@ -77,7 +85,11 @@ _LABELS = {
 
 
 class GPUType(StrEnum):
-    """Kinds of GPU that have been offered. Wherever one is asked for, any other text will do as well."""
+    """Kinds of GPU that have been offered. Wherever one is asked for, any other text will do as well.
+
+    >>> GPUType("a100_80gb")
+    <GPUType.A100_80GB: 'a100_80gb'>
+    """
 
     NONE = "None"
     A100_80GB = "a100_80gb"
