@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -80,6 +80,11 @@ class Fake(httpx.AsyncBaseTransport):
                 pass
             raise
         return call.result()
+
+    def blocking(self, call: Callable[[], T], answer: Callable[[Request], Reply]) -> T:
+        """Return the result of a call that has no future; like `result`."""
+        with ThreadPoolExecutor(1) as pool:
+            return self.result(pool.submit(call), answer)
 
     def _next(self) -> _Question | None:
         try:

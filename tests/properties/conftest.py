@@ -1,7 +1,10 @@
-"""How hard the properties look: `--hypothesis-profile=thorough` tries 20 times the examples (`nox -s thorough`)."""
+"""How hard the properties look. `HYPOTHESIS_PROFILE=thorough` tries 20 times the examples (`nox -s thorough`)."""
 
-from hypothesis import settings
+import os
+
+from hypothesis import Phase, settings
 
 settings.register_profile("usual", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
-settings.load_profile("usual")
+settings.register_profile("planted", settings.get_profile("usual"), phases=[Phase.explicit, Phase.generate])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))

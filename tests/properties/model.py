@@ -12,10 +12,14 @@ from mcli import Run, RunStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["GPUS", "Known", "settled"]
+__all__ = ["GPUS", "PLACES", "Known", "settled"]
 
 GPUS = 8
 """GPUs of the cluster, and of each run that wants it for itself."""
+
+
+PLACES = 16
+"""Runs without GPUs that a node takes at least."""
 
 
 @dataclass(eq=False)
@@ -37,8 +41,6 @@ class Known:
     is_deleted: bool = False
     started_at: datetime | None = None
     """When the present attempt was first seen RUNNING."""
-    statuses: list[RunStatus] = field(default_factory=list)
-    """What a watch of it has told."""
 
     @property
     def is_running(self) -> bool:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 
 import mcli
 from mcli import MAPIConnection, MAPIException, RunStatus
 from mcli.local import Platform
 from mcli.local.clock import VirtualClock
 from mcli.local.cluster import virtual
-from tests.properties.model import GPUS, Known, settled
+from tests.properties.model import GPUS, PLACES, Known, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +63,9 @@ class PlatformMachine(RuleBasedStateMachine):
         """Wait until the platform has done what there is to do, and take note of what runs."""
         deadline = time.monotonic() + PATIENCE
         while not settled(self.known, found := list(self.listed(include_deleted=True))):
-            states = [(run.name, run.status.name, len(run.resumptions), run.reason) for run in found]
-            assert time.monotonic() < deadline, f"{states} is not {self.known}"
+            is_so = [(run.name, run.status.name, len(run.resumptions), run.reason) for run in found]
+            to_be = [(each.name, each.end, each.attempts) for each in reversed(self.known)]
+            assert time.monotonic() < deadline, f"{is_so} is not {to_be}"
             time.sleep(0.01)
         by_name = {run.name: run for run in found}
         for each in self.known:
@@ -81,6 +82,7 @@ class PlatformMachine(RuleBasedStateMachine):
 
     # What people do
 
+    @precondition(lambda self: len(self.known) < PLACES)
     @rule(
         target=runs,
         gpus=st.sampled_from([0, 0, GPUS]),
@@ -220,6 +222,7 @@ class PlatformMachine(RuleBasedStateMachine):
             if one.created_at <= each.created_at < other.created_at and not each.is_deleted
         ] == [run.name for run in found]
 
+    @precondition(lambda self: len(self.known) < PLACES)
     @rule()
     def list_while_a_run_is_created(self) -> None:
         """What is created between two pages moves nothing from one to the other."""

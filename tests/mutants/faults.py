@@ -1,0 +1,269 @@
+"""Faults such as people make, to be planted in `mcli/` one at a time: the tests must notice each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["FAULTS", "Fault"]
+
+
+class Fault(NamedTuple):
+    """One change of one file."""
+
+    title: str
+    path: str
+    right: str
+    """Text that stands in the file once."""
+    wrong: str
+    """Text to put in its place."""
+    tests: str
+    """Tests that are tried first, below `tests/`: all others follow only if these notice nothing."""
+
+
+FAULTS = [
+    # Pages and lists
+    Fault(
+        "a page after the last",
+        "mcli/runs.py",
+        "page.cursor if page.has_next_page else None",
+        "page.cursor",
+        "properties/test_listings.py",
+    ),
+    Fault(
+        "the new size of a page is forgotten",
+        "mcli/pages.py",
+        '"limit": new_limit or limit}',
+        '"limit": limit}',
+        "properties/test_listings.py",
+    ),
+    Fault(
+        "only the first page of named runs",
+        "mcli/pages.py",
+        "        if following is None:\n",
+        "        if True:\n",
+        "properties/test_listings.py",
+    ),
+    Fault(
+        "pages that never end are read for ever",
+        "mcli/pages.py",
+        "if following is not None and cursor == following:",
+        "if False:",
+        "properties/test_listings.py",
+    ),
+    Fault(
+        "a later page repeats the last run of the one before",
+        "mcli/local/selection.py",
+        "AND sequence < ?",
+        "AND sequence <= ?",
+        "properties/test_machine.py",
+    ),
+    Fault(
+        "the last run of a full page is lost",
+        "mcli/local/selection.py",
+        'rows[limit - 1]["sequence"]',
+        'rows[limit]["sequence"]',
+        "properties/test_machine.py",
+    ),
+    # Arguments
+    Fault(
+        "gte and lt swapped",
+        "mcli/_run_filters.py",
+        'ends["gte"] = time_text(after, after_name)',
+        'ends["lt"] = time_text(after, after_name)',
+        "properties/test_round_trips.py",
+    ),
+    Fault(
+        "an empty list of names deletes every run",
+        "mcli/runs.py",
+        "(await client.delete_runs(_select(names))).delete_runs if names else []",
+        "(await client.delete_runs(_select(names))).delete_runs",
+        "test_runs.py",
+    ),
+    Fault(
+        "hours for seconds",
+        "mcli/runs.py",
+        "int(hours * 3600 + 1e-6)",
+        "int(hours)",
+        "properties/test_round_trips.py",
+    ),
+    Fault(
+        "the last second of a duration is lost",
+        "mcli/runs.py",
+        "int(hours * 3600 + 1e-6)",
+        "int(hours * 3600)",
+        "properties/test_round_trips.py",
+    ),
+    Fault(
+        "a timeout that was given is replaced",
+        "mcli/_operations.py",
+        "        if timeout is self:\n",
+        "        if timeout is self or timeout:\n",
+        "test_operations.py",
+    ),
+    # Answers
+    Fault(
+        "minutes for hours in what is read",
+        "mcli/runs.py",
+        "seconds if seconds is None else seconds / 3600",
+        "seconds if seconds is None else seconds / 60",
+        "properties/test_round_trips.py",
+    ),
+    Fault(
+        "an adapter drops max_retries",
+        "mcli/runs.py",
+        "        max_retries=fields.max_retries,\n",
+        "",
+        "properties/test_adapters.py",
+    ),
+    Fault(
+        "an adapter drops the reason of a lifecycle span",
+        "mcli/run_details.py",
+        "        ended_at=fields.end_time,\n        reason=fields.reason,\n    )\n\n\ndef event",
+        "        ended_at=fields.end_time,\n    )\n\n\ndef event",
+        "properties/test_adapters.py",
+    ),
+    Fault(
+        "the statuses are closed",
+        "mcli/status.py",
+        "cls.__members__.get(snake_case.upper(), cls.UNKNOWN)",
+        "cls.__members__[snake_case.upper()]",
+        "properties/test_adapters.py",
+    ),
+    Fault(
+        "data goes before errors",
+        "mcli/_answers.py",
+        "    if envelope.errors:\n        raise from_graphql(envelope.errors, status)\n",
+        "    if envelope.errors and envelope.data is None:\n        raise from_graphql(envelope.errors, status)\n",
+        "properties/test_operations.py",
+    ),
+    Fault(
+        "the lowest status of several errors",
+        "mcli/exceptions.py",
+        "highest = max(",
+        "highest = min(",
+        "test_exceptions.py",
+    ),
+    Fault(
+        "COMPLETED is not terminal",
+        "mcli/status.py",
+        "self >= RunStatus.COMPLETED",
+        "self > RunStatus.COMPLETED",
+        "test_status.py",
+    ),
+    # Requests
+    Fault(
+        "an ambiguous mutation is repeated",
+        "mcli/_transport.py",
+        "repeatable = not changes or (unknown and await self._remembers(endpoint))",
+        "repeatable = True",
+        "test_retry.py",
+    ),
+    Fault(
+        "a 503 is taken for a promise that nothing was done",
+        "mcli/_retry.py",
+        "return failure.kind is Kind.LOST or (failure.kind is Kind.REFUSED and failure.status != 429)",
+        "return failure.kind is Kind.LOST",
+        "test_retry.py",
+    ),
+    Fault(
+        "Retry-After is ignored",
+        "mcli/_retry.py",
+        "    if failure.retry_after is not None:\n        return failure.retry_after\n",
+        "",
+        "properties/test_retry.py",
+    ),
+    # Logs and watches
+    Fault(
+        "an overlap is not trimmed",
+        "mcli/_log_text.py",
+        "data[known:] if known > 0 else data",
+        "data",
+        "properties/test_logs.py",
+    ),
+    Fault(
+        "bytes that are no UTF-8 are dropped",
+        "mcli/_log_text.py",
+        '("utf-8")("replace")',
+        '("utf-8")("ignore")',
+        "test_log_text.py properties/test_logs.py",
+    ),
+    Fault(
+        "the rest of the log's last character is lost",
+        "mcli/logs.py",
+        "    yield decoder.end()\n",
+        "",
+        "properties/test_subscriptions.py",
+    ),
+    Fault(
+        "a resumed log asks for its tail again",
+        "mcli/logs.py",
+        '            asked.pop("tail", None)\n',
+        "",
+        "test_logs.py",
+    ),
+    Fault(
+        "the server is not told that a subscription was left",
+        "mcli/_socket.py",
+        "            self._say(id=serial, type=self._verbs.stop)\n",
+        "            pass\n",
+        "test_socket.py",
+    ),
+    Fault(
+        "a lock left out: each cold subscription opens its own socket",
+        "mcli/_socket.py",
+        "        if self._opening is None:\n            self._opening = asyncio.create_task(self._open())",
+        "        if True:\n            self._opening = asyncio.create_task(self._open())",
+        "test_socket.py",
+    ),
+    # Configuration
+    Fault(
+        "names and values of variables swapped",
+        "mcli/_run_input.py",
+        '{"envKey": key, "envValue": text}',
+        '{"envKey": text, "envValue": key}',
+        "properties/test_values.py",
+    ),
+    Fault(
+        "names longer than a suffix leaves room for are mended",
+        "mcli/_run_names.py",
+        "_LONGEST_STEM = 56",
+        "_LONGEST_STEM = 63",
+        "properties/test_names.py",
+    ),
+    Fault(
+        "NaN is sent as it is",
+        "mcli/metadata.py",
+        "return float(value) if math.isfinite(value) else _float_text(value)",
+        "return float(value)",
+        "properties/test_values.py",
+    ),
+    Fault(
+        "secrets are in reprs",
+        "mcli/secret_types.py",
+        "functools.partial(field, default=None, repr=False)",
+        "functools.partial(field, default=None, repr=True)",
+        "properties/test_values.py",
+    ),
+    Fault(
+        "the key's file is for everybody",
+        "mcli/_config_file.py",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644",
+        "test_config.py",
+    ),
+    # The local platform
+    Fault(
+        "a retry too many",
+        "mcli/local/outcome.py",
+        'if counts["user"] >= run.max_retries:',
+        'if counts["user"] > run.max_retries:',
+        "properties/test_machine.py",
+    ),
+    Fault(
+        "the limit of an attempt is over a moment too late",
+        "mcli/local/attempt.py",
+        "due > transaction.now",
+        "due >= transaction.now",
+        "properties/test_machine.py",
+    ),
+]
