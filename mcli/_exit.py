@@ -27,19 +27,23 @@ PATIENCE = 5.0
 """Seconds that mutations get at the end of the interpreter, and protected ones after SIGTERM."""
 PATIENCE_AFTER_INTERRUPT = 1.0
 """Seconds that mutations get after Ctrl-C."""
+_UNKNOWN = "whether it was carried out is unknown. Look with get_runs() before you repeat it."
 
 _mutations: dict[Future[Any], str] = {}
 _protected: set[Future[Any]] = set()
-_ended: list[bool] = []
-"""Not empty once the interpreter ends."""
 
 
 def finish(future: Future[Any], name: str) -> None:
     """Let the end of the interpreter wait for this mutation, called `name` in messages."""
     _mutations[future] = name
     future.add_done_callback(lambda done: _mutations.pop(done, None))
-    if _ended:  # an `atexit` handler that is older than ours: nothing waits after it
-        _report(_unfinished({future}, PATIENCE))
+
+
+def finish_late(future: Future[Any], name: str) -> None:
+    """Finish a mutation now if an `atexit` handler began it: ours may have run before, or not be there yet."""
+    main = threading.main_thread()
+    if threading.current_thread() is main and not main.is_alive():
+        _report({future: name}, _unfinished({future}, PATIENCE))
 
 
 def protect(future: Future[Any]) -> None:
@@ -63,7 +67,14 @@ class _Terminator:
         self.previous = previous
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
-        _report(_unfinished(_protected, PATIENCE))
+        names = dict(_mutations)
+        unfinished = _unfinished(_protected, PATIENCE)
+        if callable(self.previous) or self.previous == signal.SIG_IGN:
+            _report(names, unfinished)
+            for each in unfinished:  # it had its time: the end of the process gives it no more
+                _mutations.pop(each, None)
+        else:  # this ends the process, with all that was not protected
+            _report(names, {each for each in names if not each.done()})
         if callable(self.previous):
             self.previous(signum, frame)
         elif self.previous != signal.SIG_IGN:
@@ -71,20 +82,25 @@ class _Terminator:
             signal.raise_signal(signum)
 
 
-def report_interrupted(name: str) -> None:
-    """Say that Ctrl-C cut a blocking mutation short."""
-    _say(f"{name} was interrupted: whether it was carried out is unknown.")
+def finish_interrupted(future: Future[Any], name: str) -> None:
+    """Give a blocking mutation a moment after Ctrl-C, or until the next one; say so if its outcome stays unknown."""
+    try:
+        unfinished = _unfinished({future}, PATIENCE_AFTER_INTERRUPT)
+    except KeyboardInterrupt:
+        unfinished = {future}
+    if unfinished:
+        _say(f"{name} was interrupted: {_UNKNOWN}")
 
 
 @atexit.register
 def _at_exit() -> None:
-    _ended.append(True)
     interrupted = getattr(sys, "last_type", None) is KeyboardInterrupt
+    names = dict(_mutations)
     try:
-        left = _unfinished(_mutations, PATIENCE_AFTER_INTERRUPT if interrupted else PATIENCE)
+        left = _unfinished(names, PATIENCE_AFTER_INTERRUPT if interrupted else PATIENCE)
     except KeyboardInterrupt:
-        left = _unfinished(_mutations, PATIENCE_AFTER_INTERRUPT)
-    _report(left)
+        left = _unfinished(names, PATIENCE_AFTER_INTERRUPT)
+    _report(names, left)
     with contextlib.suppress(KeyboardInterrupt):  # there is nothing left to be interrupted
         _loop.drain(0.2)
 
@@ -93,14 +109,18 @@ def _unfinished(futures: Iterable[Future[Any]], patience: float) -> set[Future[A
     return set(wait(list(futures), patience).not_done)
 
 
-def _report(futures: set[Future[Any]]) -> None:
-    for name in sorted(_mutations.get(each, "a call") for each in futures):
-        _say(f"{name} had no answer when the process ended: whether it was carried out is unknown.")
+def _report(names: dict[Future[Any], str], unfinished: set[Future[Any]]) -> None:
+    """Say what nobody is left to hear: which mutations have no outcome, and which of the others failed."""
+    for future, name in names.items():
+        if future in unfinished:
+            _say(f"{name} had no answer when the process ended: {_UNKNOWN}")
+        elif future.done() and not future.cancelled() and (error := future.exception()) is not None:
+            _say(f"{name} failed when the process ended: {error}")
 
 
 def _say(text: str) -> None:
     if sys.stderr is not None:
-        sys.stderr.write(f"mcli: {text} Look with get_runs() before you repeat it.\n")
+        sys.stderr.write(f"mcli: {text}\n")
 
 
 def _forget() -> None:

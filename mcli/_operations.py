@@ -78,7 +78,10 @@ def _operation(prepare: Callable[P, Coroutine[Any, Any, T]], *, changes: bool) -
     def call(*args: Any, **kwargs: Any) -> Any:
         timeout, future = options.of(args, kwargs)
         if future:
-            return start(args, kwargs, None)
+            started = start(args, kwargs, None)
+            if changes:
+                _exit.finish_late(started, name)
+            return started
         refuse_to_block(name)
         started = start(args, kwargs, timeout)
         try:
@@ -88,8 +91,9 @@ def _operation(prepare: Callable[P, Coroutine[Any, Any, T]], *, changes: bool) -
                 return started.result()
             raise timed_out(name, timeout, changes=changes) from None
         except KeyboardInterrupt:
-            if started.cancel() and changes:
-                _exit.report_interrupted(name)
+            if changes:
+                _exit.finish_interrupted(started, name)
+            started.cancel()
             raise
 
     @functools.wraps(prepare)

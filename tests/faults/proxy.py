@@ -56,6 +56,8 @@ class Wire:
         self._to_server: asyncio.StreamWriter | None = None
         self.muted = False
         """Whether nothing passes any more, in either direction."""
+        self.is_socket = False
+        """Whether it is a websocket."""
 
     async def give(self, data: bytes) -> None:
         """Send bytes to the client."""
@@ -271,6 +273,11 @@ class Proxy:
         """Connections of the client that are open."""
         return len(self._wires)
 
+    @property
+    def open_sockets(self) -> int:
+        """Websockets of the client that are open."""
+        return sum(wire.is_socket for wire in list(self._wires))
+
     def wait_until(self, so: Callable[[], bool], seconds: float = 10) -> bool:
         """Wait until something is so that depends on what passes here; tell whether it is."""
         with self._heard_of:
@@ -342,6 +349,7 @@ class Proxy:
                     return
                 if head.header("upgrade").lower() == "websocket":
                     self.opened += 1
+                    wire.is_socket = True
                     fault = self.sockets.pop(0) if self.sockets else SocketFault()
                     await fault.carry(wire, head)
                 else:
