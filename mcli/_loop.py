@@ -77,15 +77,22 @@ if hasattr(os, "register_at_fork"):
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
-    """Return the running loop of this process, started if need be."""
+    """Return the running loop of this process, started if need be.
+
+    Raises:
+        RuntimeError: The interpreter is ending, and starts no thread any more (Python 3.12).
+    """
     background = _background
     with background.lock:
         if background.loop is None:
-            background.loop = _Loop()
-            background.thread = threading.Thread(
-                target=_run, args=(background.loop,), name="mcli", daemon=True
-            )
-            background.thread.start()
+            loop = _Loop()
+            thread = threading.Thread(target=_run, args=(loop,), name="mcli", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as e:
+                loop.close()
+                raise RuntimeError(f"The first call of a process cannot be made as it ends: {e}") from None
+            background.loop, background.thread = loop, thread
         return background.loop
 
 
@@ -101,7 +108,12 @@ def on_loop_thread() -> bool:
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     """Run a coroutine on the loop; cancelling the future cancels the coroutine."""
-    return asyncio.run_coroutine_threadsafe(coroutine, event_loop())
+    try:
+        loop = event_loop()
+    except RuntimeError:
+        coroutine.close()
+        raise
+    return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
 
 def call_soon(function: Callable[..., object], *args: object) -> None:

@@ -17,8 +17,6 @@ from mcli import _loop
 from tests import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.conftest import Connect, ServeHttp
 
 
@@ -57,11 +55,11 @@ def test_localhost_is_resolved() -> None:
 
 
 @pytest.fixture
-def forked(serve_http: ServeHttp) -> Iterator[wire.HttpServer]:
+def forked(serve_http: ServeHttp) -> wire.HttpServer:
     """Give a server that this process is connected to already."""
     server = serve_http(lambda call: wire.page(wire.run()))
     mcli.get_run("run-a")
-    yield server
+    return server
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
