@@ -43,8 +43,13 @@ DETAILS: dict[str, Any] = {
 
 def page(count: int, *, details: bool) -> bytes:
     """Return the answer of a list of runs."""
-    runs = [{**RUN, "id": str(i), "name": f"run-{i}"} | ({"details": DETAILS} if details else {}) for i in range(count)]
-    return json.dumps({"data": {"getRunsPaginated": {"cursor": None, "hasNextPage": False, "runs": runs}}}).encode()
+    runs = [
+        {**RUN, "id": str(i), "name": f"run-{i}"} | ({"details": DETAILS} if details else {})
+        for i in range(count)
+    ]
+    return json.dumps(
+        {"data": {"getRunsPaginated": {"cursor": None, "hasNextPage": False, "runs": runs}}}
+    ).encode()
 
 
 class Answer(asyncio.Protocol):

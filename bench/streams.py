@@ -120,10 +120,14 @@ def watches(count: int) -> None:
             first.add_done_callback(lambda _: times.append(time.perf_counter() - begin))
         for first in firsts:
             first.result()
-        print(f"{count} watches cold: all delivered in {max(times):.3f} s, median {statistics.median(times):.3f} s")
+        print(
+            f"{count} watches cold: all delivered in {max(times):.3f} s, median {statistics.median(times):.3f} s"
+        )
         for stream in streams:
             stream.close()
-    print(f"threads: {threading.active_count()}, memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB")
+    print(
+        f"threads: {threading.active_count()}, memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB"
+    )
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ def with_scripts(config: mcli.RunConfig, folder: Path) -> mcli.RunConfig:
     for name in dict.fromkeys(re.findall(r"python (\w+\.py)", config.command)):
         script = folder / name
         if script.is_file():
-            config.command = f"cat > {name} <<'END-OF-{name}'\n{script.read_text()}END-OF-{name}\n{config.command}"
+            config.command = (
+                f"cat > {name} <<'END-OF-{name}'\n{script.read_text()}END-OF-{name}\n{config.command}"
+            )
     return config
 
 

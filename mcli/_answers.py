@@ -121,6 +121,5 @@ def _name(payload: Any, path: tuple[int | str, ...]) -> str | None:
 
 
 def _kind(payload: object) -> str:
-    return {list: "a list", str: "a string", type(None): "null", bool: "a boolean"}.get(
-        type(payload), "a number"
-    )
+    names: dict[type[object], str] = {list: "a list", str: "a string", type(None): "null", bool: "a boolean"}
+    return names.get(type(payload), "a number")

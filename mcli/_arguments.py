@@ -22,6 +22,7 @@ class Named(Protocol):
     @property
     def name(self) -> str:
         """The name."""
+        ...
 
 
 def name_of(thing: str | Named, what: str = "run") -> str:

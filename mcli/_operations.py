@@ -25,7 +25,7 @@ from mcli._connection import current
 from mcli.config import default_timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Generator
     from concurrent.futures import Future
 
 __all__ = ["Operation", "deadline", "mutation", "query"]
@@ -50,6 +50,7 @@ class Operation(Protocol[P, T]):
     @property
     def aio(self) -> Callable[P, Coroutine[Any, Any, T]]:
         """The same call for asyncio programs."""
+        ...
 
 
 def query(prepare: Callable[P, Coroutine[Any, Any, T]]) -> Operation[P, T]:
@@ -67,7 +68,7 @@ def _operation(prepare: Callable[P, Coroutine[Any, Any, T]], *, changes: bool) -
 
     def start(args: Any, kwargs: Any, timeout: float | None) -> Future[T]:
         with _until(timeout):
-            started = _loop.submit(prepare(*args, **kwargs))
+            started = _loop.submit(cast("Callable[..., Coroutine[Any, Any, T]]", prepare)(*args, **kwargs))
         if kwargs.get("protect"):
             _exit.protect(started)
         if changes:
@@ -146,7 +147,7 @@ class Options:
 
 
 @contextmanager
-def _until(timeout: float | None) -> Iterator[None]:
+def _until(timeout: float | None) -> Generator[None]:
     token = deadline.set(None if timeout is None else time.monotonic() + timeout)
     try:
         yield

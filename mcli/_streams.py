@@ -37,6 +37,7 @@ class Stream(Protocol[P, T]):
     @property
     def aio(self) -> Callable[P, AsyncGenerator[T, None]]:
         """The same call for asyncio programs."""
+        ...
 
 
 class LogStream(Protocol[P, T]):
@@ -50,6 +51,7 @@ class LogStream(Protocol[P, T]):
     @property
     def aio(self) -> Callable[P, AsyncGenerator[T, None]]:
         """The same call for asyncio programs."""
+        ...
 
 
 def stream(prepare: Callable[P, AsyncGenerator[Sequence[T], None]]) -> Stream[P, T]:

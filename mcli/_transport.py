@@ -27,7 +27,7 @@ from mcli._version import __version__
 from mcli.exceptions import MAPIException, OutcomeUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from mcli._connection import Connection
     from mcli._socket import GraphQLSocket
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["HttpTransport", "mapi", "transport"]
 
 ResultT = TypeVar("ResultT", bound=Result)
+T = TypeVar("T")
 
 TRANSIENT = {429, 502, 503, 504}
 """Statuses that say `not now`."""
@@ -134,10 +135,13 @@ class HttpTransport:
         from mcli._socket import GraphQLSocket  # 40 ms that a process without subscriptions saves
 
         connection = self._connection
-        return _loop.resource(
-            ("socket", connection.endpoint, connection.authorization()),
-            lambda: GraphQLSocket(connection.endpoint, lambda: _headers(connection.authorization())),
+        return self.keep(
+            "socket", lambda: GraphQLSocket(connection.endpoint, lambda: _headers(connection.authorization()))
         )
+
+    def keep(self, what: str, make: Callable[[], T]) -> T:
+        """Return what all calls over this connection share, made at the first use; it has `aclose`."""
+        return _loop.resource((what, self._connection.endpoint, self._connection.authorization()), make)
 
     def _endpoint(self) -> _Endpoint:
         url, http = self._connection.endpoint, self._connection.http

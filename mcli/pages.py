@@ -130,8 +130,7 @@ def _series(pd: Any, values: list[Any]) -> Any:
     kinds = {type(each) for each in values if each is not None}
     if kinds and all(issubclass(kind, datetime) for kind in kinds):
         return pd.to_datetime(pd.Series(values), utc=True)
-    if kinds and all(issubclass(kind, Enum) for kind in kinds):
-        kind = kinds.pop()
+    if len(kinds) == 1 and issubclass(kind := next(iter(kinds)), Enum):
         texts = [None if each is None else str(each.value) for each in values]
         return pd.Series(pd.Categorical(texts, [str(member.value) for member in kind], ordered=True))
     for plain, dtype in ((bool, "boolean"), (int, "Int64"), (float, "Float64"), (str, "string")):

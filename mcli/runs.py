@@ -330,6 +330,13 @@ async def read_run(client: Mapi, name: str, *, details: bool = True) -> Run:
     return _one(runs, name)
 
 
+async def read_runs(client: Mapi, names: list[str]) -> list[Run]:
+    """Read those of some runs that there are, with details."""
+    request = GetRunsPaginatedInput(filters=named(names), include_deleted=False, limit=len(names))
+    runs, _ = await _read_page(request, client, None, None, details=True)
+    return list(runs)
+
+
 @query
 def get_runs(
     runs: Iterable[str | Named] | None = None,

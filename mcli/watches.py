@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcli_mapi.operations import WATCH_RUN_STATUS_GQL
@@ -15,7 +16,7 @@ from mcli._operations import query
 from mcli._streams import stream
 from mcli._transport import transport
 from mcli.exceptions import MAPIException, RunStatusNotReached
-from mcli.runs import Run, read_run
+from mcli.runs import Run, read_run, read_runs
 from mcli.status import RunStatus
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from mcli._transport import HttpTransport
 
 __all__ = ["wait_for_run_status", "watch_run_status"]
+
+AT_ONCE = 100
+"""Runs that one request reads."""
 
 
 @stream
@@ -104,7 +108,7 @@ async def _wait(network: HttpTransport, run: str | Named, wanted: RunStatus) -> 
 
 
 async def _watch(network: HttpTransport, run: str | Named) -> AsyncGenerator[Sequence[Run], None]:
-    known = run if isinstance(run, Run) else await read_run(network.mapi(), name_of(run))
+    known = run if isinstance(run, Run) else await _details(network, name_of(run))
     attempt = known.latest_resumption.index if known.latest_resumption else 0
     connections, heard_on = 0, 1
     heard: list[RunStatus] = []
@@ -158,7 +162,7 @@ async def _read(network: HttpTransport, name: str, status: RunStatus) -> Run:
     """Read a run with details; its status is the one that was seen, or a later one."""
     for delay in (0.25, 0.5, 1, 2, 4, None):
         try:
-            run = await read_run(network.mapi(), name)
+            run = await _details(network, name)
         except MAPIException as e:
             if e.status != 503 or delay is None:
                 raise
@@ -168,3 +172,46 @@ async def _read(network: HttpTransport, name: str, status: RunStatus) -> Run:
                 run if run.status.after(status, inclusive=True) else dataclasses.replace(run, status=status)
             )
     raise AssertionError  # the loop returns or raises
+
+
+async def _details(network: HttpTransport, name: str) -> Run:
+    return await network.keep("details", lambda: _Details(network)).read(name)
+
+
+class _Details:
+    """What is read of runs for all watches: one request at a time, for all that were asked for meanwhile.
+
+    When a connection drops, a thousand watches look at once for what they have missed.
+    """
+
+    def __init__(self, network: HttpTransport) -> None:
+        self._network = network
+        self._turn = asyncio.Lock()
+        self._names: list[str] = []
+        self._next: asyncio.Task[dict[str, Run]] | None = None
+
+    async def read(self, name: str) -> Run:
+        """Read a run by a request that begins after this call."""
+        if self._next is None or len(self._names) == AT_ONCE:
+            self._names = []
+            # Not in the context of who asks first: his time limit is not the others'.
+            self._next = asyncio.get_running_loop().create_task(self._read(self._names), context=Context())
+            self._next.add_done_callback(lambda task: task.cancelled() or task.exception())
+        if name not in self._names:
+            self._names.append(name)
+        found = (await asyncio.shield(self._next)).get(name)
+        return found or await read_run(self._network.mapi(), name)
+
+    async def _read(self, names: list[str]) -> dict[str, Run]:
+        async with self._turn:
+            if names is self._names:
+                self._next = None
+            try:
+                return {run.name: run for run in await read_runs(self._network.mapi(), names)}
+            except MAPIException as e:
+                if e.status in {401, 429, 502, 503, 504}:
+                    raise
+                return {}  # one run may spoil the answer for all: each is read by itself
+
+    async def aclose(self) -> None:
+        """Keep nothing open; requests under way end with their connection."""

@@ -119,8 +119,8 @@ class Keys:
 def all_users(db: sqlite3.Connection) -> list[User]:
     """Load every user."""
     return [
-        User(**{**row, "is_admin": bool(row["is_admin"])})
-        for row in map(dict, db.execute("SELECT * FROM users"))
+        User(**(row | {"is_admin": bool(row["is_admin"])}))
+        for row in (dict[str, Any](row) for row in db.execute("SELECT * FROM users"))
     ]
 
 

@@ -12,6 +12,7 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Give the present moment, in UTC."""
+        ...
 
     async def sleep_until(self, moment: datetime) -> None:
         """Return once `now()` has reached `moment`."""

@@ -73,6 +73,7 @@ class RunningRank(Protocol):
 
     async def wait(self) -> Exit:
         """Return when the rank has ended and its log is complete."""
+        ...
 
     def stop(self) -> None:
         """Ask the rank to end: SIGTERM now, SIGKILL after its grace. Does nothing when it has ended."""
@@ -86,6 +87,7 @@ class Executor(Protocol):
 
     async def start(self, ranks: Sequence[Rank]) -> list[RunningRank]:
         """Start all ranks or none. Raises `OSError` when it is none."""
+        ...
 
     def find(self, folder: Path) -> RunningRank | None:
         """Find the rank that was started in this folder, also one that has ended; None when none ever was."""

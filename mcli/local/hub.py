@@ -1,7 +1,7 @@
 """Who is told of what happens to a run: watchers get every change in order, followers are woken."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Hub:
         self._listeners: defaultdict[str, list[Callable[[Change], None]]] = defaultdict(list)
 
     @contextmanager
-    def listening(self, run_id: str, tell: Callable[[Change], None]) -> Iterator[None]:
+    def listening(self, run_id: str, tell: Callable[[Change], None]) -> Generator[None]:
         """Have every change of a run told from now on."""
         self._listeners[run_id].append(tell)
         try:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Growth:
         self._polling: asyncio.Task[None] | None = None
 
     @contextmanager
-    def following(self, path: Path, bell: asyncio.Event) -> Iterator[None]:
+    def following(self, path: Path, bell: asyncio.Event) -> Generator[None]:
         """Have `bell` rung when the file's size changes."""
         self._followers[bell] = (path, -1)
         if self._polling is None or self._polling.done():

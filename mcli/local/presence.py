@@ -6,7 +6,7 @@ A server holds a lock on its folder for as long as it lives, however it ends, an
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ class AlreadyServedError(RuntimeError):
 
 
 @contextmanager
-def holding(data_dir: Path) -> Iterator[None]:
+def holding(data_dir: Path) -> Generator[None]:
     """Be the one server of a folder. Raises `AlreadyServedError`, which names the other process."""
     lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

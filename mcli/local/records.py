@@ -72,7 +72,8 @@ class Run:
 
     def wants(self) -> Demand:
         """Give what the run asks for."""
-        return Demand(**{**self.demand, "node_names": tuple(self.demand["node_names"])})
+        demand: dict[str, Any] = self.demand | {"node_names": tuple(self.demand["node_names"])}
+        return Demand(**demand)
 
     def enter(self, transaction: Transaction, status: str, reason: str = "") -> None:
         """Take the next status, write it into the record and publish it."""

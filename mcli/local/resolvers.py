@@ -166,7 +166,7 @@ def create_run_event(transaction: Transaction, user: User, data: Data) -> Answer
     }
     row = tuple({**event, "eventData": json.dumps(event["eventData"])}.values())
     transaction.db.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", row)
-    runs.add_reported_event(transaction, run, event["eventType"], event["eventData"])
+    runs.add_reported_event(transaction, run, data["eventType"], data.get("eventData"))
     return [event]
 
 
