@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mcli_mapi.get_runs_paginated_with_details import GetRunsPaginatedWithDetails
+
 import mcli
 from bench.server import page
-from mcli_mapi.get_runs_paginated_with_details import GetRunsPaginatedWithDetails
 from mcli._answers import read
 from mcli.runs import run_of
 

@@ -7,7 +7,8 @@ from typing import Any
 
 RESUMPTION: dict[str, Any] = {
     "executionIndex": 0, "clusterName": "r1z1", "cpus": 0, "gpuType": "a100_80gb", "gpus": 8, "nodes": 1,
-    "status": "RUNNING", "startTime": "2026-03-31T12:23:04.000Z", "endTime": None, "estimatedEndTime": None, "reason": "",
+    "status": "RUNNING", "startTime": "2026-03-31T12:23:04.000Z", "endTime": None, "estimatedEndTime": None,
+    "reason": "",
 }  # fmt: skip
 RUN: dict[str, Any] = {
     "id": "7d9f1c0e-3b4a-4f0e-9a52-0d1f6f0c8d11", "name": "bert-base-x7Kq2P", "status": "RUNNING",

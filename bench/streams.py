@@ -106,8 +106,9 @@ def watches(count: int) -> None:
             data = {"data": {"watchRunStatus": status}}
             await socket.send(json.dumps({"id": serial, "type": "next", "payload": data}))
 
-    from bench.server import RUN
     from mcli_mapi.fragments import RunFields
+
+    from bench.server import RUN
     from mcli.runs import run_of
 
     run = run_of(RunFields.model_validate(RUN))
