@@ -13,7 +13,6 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .errors import RequestError
 from .store import Store, Transaction
@@ -119,10 +118,8 @@ class Keys:
 
 def all_users(db: sqlite3.Connection) -> list[User]:
     """Load every user."""
-    return [
-        User(**(row | {"is_admin": bool(row["is_admin"])}))
-        for row in (dict[str, Any](row) for row in db.execute("SELECT * FROM users"))
-    ]
+    rows = db.execute("SELECT id, name, email, organization, is_admin FROM users")
+    return [User(*row[:4], is_admin=bool(row[4])) for row in map(tuple, rows)]
 
 
 def emails(db: sqlite3.Connection) -> dict[str, str]:
