@@ -58,7 +58,7 @@ COPIES: list[Callable[[Any], Any]] = [
     ObjectList.copy,
     lambda each: pickle.loads(pickle.dumps(each)),
     lambda each: each[:],
-    lambda each: each + [],
+    lambda each: each + [],  # noqa: RUF005  # the sum is meant
     lambda each: each * 1,
 ]
 

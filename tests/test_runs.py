@@ -78,7 +78,7 @@ MISSING: list[Callable[[], object]] = [
 def test_a_missing_run_is_a_404(connect: Connect, call: Callable[[], object]) -> None:
     """An answer without the run is a 404 that names it, blocking and future alike."""
     fields = ["startRuns", "stopRuns", "deleteRuns", "updateRun", "updateRunMetadata"]
-    connect(answer=wire.Script({"data": wire.page()["data"] | dict.fromkeys(fields, [])}))
+    connect(answer=wire.Script({"data": wire.page()["data"] | {field: [] for field in fields}}))
     with pytest.raises(MAPIException, match="Error 404: Run 'run-a' not found"):
         call()
 
