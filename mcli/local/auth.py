@@ -119,7 +119,7 @@ class Keys:
 def all_users(db: sqlite3.Connection) -> list[User]:
     """Load every user."""
     rows = db.execute("SELECT id, name, email, organization, is_admin FROM users")
-    return [User(*row[:4], is_admin=bool(row[4])) for row in map(tuple, rows)]
+    return [User(id, name, email, group, bool(is_admin)) for id, name, email, group, is_admin in rows]  # noqa: A001
 
 
 def emails(db: sqlite3.Connection) -> dict[str, str]:
