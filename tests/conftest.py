@@ -73,7 +73,7 @@ def serve_socket(stack: ExitStack, connect: Connect) -> ServeSocket:
     def serve(
         script: Callable[[wire.Subscription], Awaitable[None]],
         *,
-        answer: Callable[[wire.Call], Any] = lambda call: wire.page(wire.run(name_asked_for(call))),
+        answer: Callable[[wire.Call], Any] = runs_asked_for,
         **options: Any,
     ) -> wire.SocketServer:
         server = stack.enter_context(wire.SocketServer(script, **options))
@@ -83,10 +83,10 @@ def serve_socket(stack: ExitStack, connect: Connect) -> ServeSocket:
     return serve
 
 
-def name_asked_for(call: wire.Call) -> str:
-    """Return the name of the one run that was asked for."""
-    (name,) = call.variables["getRunsPaginatedData"]["filters"]["name"]["in"]
-    return str(name)
+def runs_asked_for(call: wire.Call, *state: Any, **more: Any) -> dict[str, Any]:
+    """Return the page of the runs that were asked for by name, all alike."""
+    names = call.variables["getRunsPaginatedData"]["filters"]["name"]["in"]
+    return wire.page(*(wire.run(name, *state, **more) for name in names))
 
 
 def left_on_the_loop() -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 import time
@@ -49,9 +48,9 @@ def test_calls_in_a_row_share_one_connection(serve_http: ServeHttp) -> None:
 
 def test_calls_at_once_all_get_their_answer(serve_http: ServeHttp) -> None:
     """200 futures, made by 8 threads, each bring the run that they asked for."""
-    from tests.conftest import name_asked_for
+    from tests.conftest import runs_asked_for
 
-    serve_http(lambda call: wire.page(wire.run(name_asked_for(call))))
+    serve_http(runs_asked_for)
     names = [f"run-{number}" for number in range(200)]
     with ThreadPoolExecutor(8) as threads:
         futures = list(threads.map(lambda name: mcli.get_run(name, future=True), names))
@@ -104,7 +103,8 @@ def test_no_proxy_stands_before_loopback(serve_http: ServeHttp, monkeypatch: pyt
 def test_a_call_goes_where_it_was_made_for(stack: ExitStack) -> None:
     """A future asks the endpoint of the block in which it was made, also if that ended meanwhile."""
     gate = threading.Event()
-    _loop.submit(asyncio.sleep(0)).add_done_callback(lambda _: gate.wait(wire.PATIENCE))  # holds the loop up
+    _loop.event_loop()
+    _loop.call_soon(gate.wait, wire.PATIENCE)  # holds the loop up
     with mcli.MAPIConnection(wire.ENDPOINT, wire.KEY, http=wire.http(wire.Script(wire.page(wire.run())))):
         future = mcli.get_runs(future=True)
     gate.set()

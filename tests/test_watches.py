@@ -13,7 +13,7 @@ import mcli
 from mcli import MAPIException, RunStatus, RunStatusNotReached
 from mcli.watches import between
 from tests import wire
-from tests.conftest import name_asked_for
+from tests.conftest import runs_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,7 +47,7 @@ def in_turn(*scripts: Callable[[Subscription], Awaitable[None]]) -> Callable[[Su
 
 def reading(status: str, *passed: str) -> Callable[[wire.Call], Any]:
     """Answer every reading of a run with this status, and a life of those that it passed."""
-    return lambda call: wire.page(wire.run(name_asked_for(call), status, details=wire.details(*passed)))
+    return lambda call: runs_asked_for(call, status, details=wire.details(*passed))
 
 
 def test_each_status_comes_as_a_new_run(serve_socket: ServeSocket) -> None:
@@ -148,7 +148,7 @@ def test_every_watch_comes_back(serve_socket: ServeSocket) -> None:
             await wire.for_ever()
         await statuses("RUNNING", "COMPLETED")(watch)
 
-    server = serve_socket(script, answer=lambda call: wire.page(wire.run(name_asked_for(call), "COMPLETED")))
+    server = serve_socket(script, answer=lambda call: runs_asked_for(call, "COMPLETED"))
     futures = [mcli.wait_for_run_status(name, "completed", future=True) for name in names]
     assert names == [future.result(wire.PATIENCE).name for future in futures]
     assert 2 == server.connections
@@ -230,7 +230,7 @@ def test_200_watches_started_cold_all_deliver(serve_socket: ServeSocket, subprot
     """200 waits begun by 8 threads at once, without a connection, all end, over one socket."""
     server = serve_socket(
         statuses("RUNNING", "COMPLETED"),
-        answer=lambda call: wire.page(wire.run(name_asked_for(call), "COMPLETED")),
+        answer=lambda call: runs_asked_for(call, "COMPLETED"),
         subprotocols=[subprotocol],
     )
     names = [f"run-{number}" for number in range(200)]

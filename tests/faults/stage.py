@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
+import signal
+import subprocess
+import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import mcli
 from mcli import _loop
@@ -119,3 +124,34 @@ def failure(error: BaseException) -> Result:
     """Tell how a call failed."""
     status = getattr(error, "status", None)
     return Result(type(error).__name__ + ("" if status is None else f" {int(status)}"))
+
+
+class Served:
+    """A platform in a process of its own, which can end and come back at the same place, with the same data."""
+
+    def __init__(self, folder: Path, ending: signal.Signals = signal.SIGTERM) -> None:
+        folder.mkdir()
+        self._folder, self._ending = folder, ending
+        self._start(port=0)
+        self.api_key = (folder / "api_key").read_text()
+
+    def _start(self, port: int) -> None:
+        command = [sys.executable, "-m", "mcli.local", "serve", "--data-dir", str(self._folder)]
+        self._process = subprocess.Popen(
+            [*command, "--port", str(port), "--grace", "1"], stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.endpoint = str(json.loads(self._process.stdout.readline())["endpoint"])
+
+    def restart(self) -> None:
+        """End it, but not its runs, and start it again."""
+        self._end(self._ending)
+        self._start(int(urlsplit(self.endpoint).port or 0))
+
+    def close(self) -> None:
+        """End it with its runs."""
+        self._end(signal.SIGUSR1)
+
+    def _end(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+        self._process.communicate()

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,44 +13,13 @@ import mcli
 from mcli._connection import MAPIConnection
 from tests.faults.faults import Answered, Ending, Lost
 from tests.faults.proxy import Proxy
-from tests.faults.stage import BOUND, config
+from tests.faults.stage import BOUND, Served, config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
     from tests.faults.stage import Stage
-
-
-class Served:
-    """A platform in a process of its own, which can end and come back at the same place, with the same data."""
-
-    def __init__(self, folder: Path, ending: signal.Signals) -> None:
-        folder.mkdir()
-        self._folder, self._ending = folder, ending
-        self._start(port=0)
-        self.api_key = (folder / "api_key").read_text()
-
-    def _start(self, port: int) -> None:
-        command = [sys.executable, "-m", "mcli.local", "serve", "--data-dir", str(self._folder)]
-        self._process = subprocess.Popen(
-            [*command, "--port", str(port), "--grace", "1"], stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        self.endpoint = str(json.loads(self._process.stdout.readline())["endpoint"])
-
-    def restart(self) -> None:
-        """End it, but not its runs, and start it again."""
-        self._end(self._ending)
-        self._start(int(urlsplit(self.endpoint).port or 0))
-
-    def close(self) -> None:
-        """End it with its runs."""
-        self._end(signal.SIGUSR1)
-
-    def _end(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-        self._process.communicate()
 
 
 @pytest.fixture(params=[signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.faults)])
