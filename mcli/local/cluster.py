@@ -5,6 +5,7 @@ that multi-node runs can be tried out on a laptop.
 """
 
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ class Node:
     gpus: int
     cpus: int
     memory_bytes: int
+    disk_bytes: int
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Instance:
     gpus_per_node: int
     cpus: int
     memory: str
-    storage: str | None
+    storage: str
     gpu_nums: tuple[int, ...]
     """GPU counts that a run may ask for."""
     nodes: tuple[Node, ...]
@@ -107,7 +109,7 @@ def _instance(gpu_type: str, gpus_per_node: int, nodes: tuple[Node, ...]) -> Ins
         gpus_per_node=gpus_per_node,
         cpus=nodes[0].cpus,
         memory=f"{nodes[0].memory_bytes // GIB}Gi",
-        storage=None,
+        storage=f"{nodes[0].disk_bytes // GIB}Gi",
         gpu_nums=tuple(sorted(fractions | whole)),
         nodes=nodes,
     )
@@ -115,7 +117,8 @@ def _instance(gpu_type: str, gpus_per_node: int, nodes: tuple[Node, ...]) -> Ins
 
 def _node(name: str, gpus: int) -> Node:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Node(name=name, gpus=gpus, cpus=os.cpu_count() or 1, memory_bytes=memory)
+    disk = shutil.disk_usage("/").total
+    return Node(name=name, gpus=gpus, cpus=os.cpu_count() or 1, memory_bytes=memory, disk_bytes=disk)
 
 
 def _gpus_of_this_machine() -> list[str]:
