@@ -20,7 +20,7 @@ from mcli.runs import Run, read_run, read_runs
 from mcli.status import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
     from mcli._arguments import Named
     from mcli._transport import HttpTransport
@@ -187,27 +187,22 @@ class _Details:
     def __init__(self, network: HttpTransport) -> None:
         self._network = network
         self._turn = asyncio.Lock()
-        self._names: list[str] = []
-        self._next: asyncio.Task[dict[str, Run]] | None = None
+        self._next: _Request | None = None
 
     async def read(self, name: str) -> Run:
         """Read a run by a request that begins after this call."""
-        if self._next is None or len(self._names) == AT_ONCE:
-            self._names = []
-            # Not in the context of who asks first: his time limit is not the others'.
-            self._next = asyncio.get_running_loop().create_task(self._read(self._names), context=Context())
-            self._next.add_done_callback(lambda task: task.cancelled() or task.exception())
-        if name not in self._names:
-            self._names.append(name)
-        found = (await asyncio.shield(self._next)).get(name)
+        request = self._next
+        if request is None or request.is_over or len(request.names) == AT_ONCE:
+            request = self._next = _Request(self._read)
+        found = (await request.answer(name)).get(name)
         return found or await read_run(self._network.mapi(), name)
 
-    async def _read(self, names: list[str]) -> dict[str, Run]:
+    async def _read(self, request: _Request) -> dict[str, Run]:
         async with self._turn:
-            if names is self._names:
+            if request is self._next:
                 self._next = None
             try:
-                return {run.name: run for run in await read_runs(self._network.mapi(), names)}
+                return {run.name: run for run in await read_runs(self._network.mapi(), list(request.names))}
             except MAPIException as e:
                 if e.status in {401, 429, 502, 503, 504}:
                     raise
@@ -215,3 +210,30 @@ class _Details:
 
     async def aclose(self) -> None:
         """Keep nothing open; requests under way end with their connection."""
+
+
+class _Request:
+    """One request for the details of several runs; it is given up when nobody waits for it any more."""
+
+    def __init__(self, read: Callable[[_Request], Coroutine[Any, Any, dict[str, Run]]]) -> None:
+        self.names: dict[str, None] = {}
+        self._waiting = 0
+        # Not in the context of who asks first: his time limit is not the others'.
+        self.task = asyncio.get_running_loop().create_task(read(self), context=Context())
+        self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has its answer, or was given up."""
+        return self.task.done() or self.task.cancelling() > 0
+
+    async def answer(self, name: str) -> dict[str, Run]:
+        """Wait for the answer that has this run, if there is such a run."""
+        self.names[name] = None
+        self._waiting += 1
+        try:
+            return await asyncio.shield(self.task)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self.task.cancel()

@@ -139,7 +139,7 @@ CONTRADICTIONS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("arguments", CONTRADICTIONS, ids=lambda each: "-".join(each))
+@pytest.mark.parametrize("arguments", CONTRADICTIONS, ids="-".join)
 def test_arguments_that_contradict_each_other(connect: Connect, arguments: dict[str, Any]) -> None:
     """Ranks that exclude each other are an error at the call."""
     connect()
@@ -200,8 +200,7 @@ def test_the_time_limit_bounds_the_whole(serve_socket: ServeSocket) -> None:
 
     server = serve_socket(script)
     with pytest.raises(TimeoutError, match=rf"follow_run_logs did not end within 0\.3 s at {server.url}"):
-        for line in mcli.follow_run_logs("run-a", timeout=0.3):
-            assert "x\n" == line
+        set(mcli.follow_run_logs("run-a", timeout=0.3))
     server.wait_until(lambda: server.subscriptions[0].stopped)
 
 

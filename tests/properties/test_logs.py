@@ -23,8 +23,8 @@ def pieces(draw: st.DrawFn) -> tuple[bytes, list[tuple[bytes, int]]]:
     cuts = sorted({0, len(log), *draw(st.lists(st.integers(0, len(log)), max_size=6))})
     chunks = []
     for begin, end in pairwise(cuts):
-        for _ in range(draw(st.integers(1, 2))):
-            chunks.append((log[draw(st.integers(0, begin)) : end], end))
+        starts = draw(st.lists(st.integers(0, begin), min_size=1, max_size=2))
+        chunks += [(log[start:end], end) for start in starts]
     return log, chunks
 
 
