@@ -26,7 +26,8 @@ BELOW_UNKNOWN = ("DeploymentUtilization.", "NodeUpTime.")
 def fields_of(kind: str) -> GraphQLFieldMap:
     found = SCHEMA.get_type(kind)
     assert isinstance(found, GraphQLObjectType)
-    return found.fields
+    fields: GraphQLFieldMap = found.fields
+    return fields
 
 
 def everything(kind: str) -> str:
