@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcli_mapi.get_run_logs import GetRunLogs
@@ -188,10 +187,10 @@ def _refuse_contradictions(numbers: dict[str, int | None], container: str | None
 
 
 async def _whole(network: HttpTransport, request: GetRunLogsInput) -> str:
-    text = io.StringIO()
+    text = ""
     async for piece in _pieces(network, request):
-        text.write(piece)
-    return LogText(text.getvalue())
+        text += piece  # grows in place, where joining at the end would hold everything twice
+    return LogText(text)
 
 
 async def _lines(network: HttpTransport, request: GetRunLogsInput) -> AsyncGenerator[Sequence[str], None]:

@@ -158,6 +158,23 @@ class Delayed(SocketFault):
 
 
 @dataclass
+class Stormy(SocketFault):
+    """Before the first status come others, as fast as they can be sent."""
+
+    statuses: tuple[str, ...]
+    sent: bool = field(default=False, init=False)
+
+    async def pass_on(self, wire: Wire, frame: Frame) -> None:
+        if DATA in frame.payload[:80] and not self.sent:
+            self.sent = True
+            message = json.loads(frame.payload)
+            for status in self.statuses:
+                message["payload"] = {"data": {"watchRunStatus": status}}
+                await super().pass_on(wire, Frame(TEXT, json.dumps(message).encode()))
+        await super().pass_on(wire, frame)
+
+
+@dataclass
 class ChangedChunks(SocketFault):
     """The pieces of a log come otherwise than the platform cut them."""
 

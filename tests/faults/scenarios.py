@@ -25,6 +25,7 @@ from tests.faults.faults import (
     Overlapping,
     Refused,
     Slow,
+    Stormy,
     Truncated,
 )
 from tests.faults.proxy import Proxy, RequestFault, SocketFault
@@ -33,6 +34,8 @@ from tests.faults.stage import BOOK, BOUND, Result, Stage, compare, config, fail
 LINES = BOOK.splitlines(keepends=True)
 TAIL = 5000
 """Characters."""
+STORM = ("QUEUED", "STARTING", "RUNNING") * 1000
+"""Statuses."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,12 @@ def watch_retried(stage: Stage) -> Result:
     return whole if mcli.RunStatus.RUNNING in seen[:4] else replace(whole, outcome="late")
 
 
+def watch_storm(stage: Stage) -> Result:
+    """Watch a run that has ended, whose statuses came all at once."""
+    seen = [str(each.status) for each in mcli.watch_run_status(stage.book, timeout=BOUND)]
+    return compare([*STORM, "COMPLETED"], seen)
+
+
 def wait(stage: Stage) -> Result:
     """Wait for the end of a run."""
     run, gate = stage.gated()
@@ -172,6 +181,10 @@ _RETRIED = [
         watch_retried, "reset after the first statuses", (Cut(Ending.RESET, 200), Refused(503)), quick=True
     ),
     Scenario(watch_retried, "two seconds without connection", (Cut(Ending.RESET, 200), *[Refused(503)] * 4)),
+]
+
+_STORMS = [
+    Scenario(watch_storm, "3000 statuses at full speed", (Stormy(STORM),), quick=True),
 ]
 
 _CODES = [
@@ -375,6 +388,7 @@ SCENARIOS = [
     *_AMBIGUOUS,
     *_CUTS,
     *_RETRIED,
+    *_STORMS,
     *_CODES,
     *_HANDSHAKES,
     *_MESSAGES,

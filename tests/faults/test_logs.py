@@ -23,6 +23,7 @@ from tests.faults.faults import (
     Refused,
 )
 from tests.faults.proxy import Proxy, SocketFault
+from tests.faults.scripts import run
 from tests.faults.stage import BOUND
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ LAST: st.SearchStrategy[SocketFault] = st.one_of(
 def log(stage: Stage) -> Generator[Path]:
     """The file that the platform keeps the log of the book in; put back at the end."""
     with stage.directly():
-        run = mcli.get_run(stage.book)
-    file = RunFolders(stage.platform.data_dir / "runs").node(run.run_uid, 0, 0).log
+        book = mcli.get_run(stage.book)
+    file = RunFolders(stage.platform.data_dir / "runs").node(book.run_uid, 0, 0).log
     whole = file.read_bytes()
     yield file
     file.write_bytes(whole)
@@ -100,19 +101,73 @@ def test_goes_on_in_the_attempt_that_it_began_with(stage: Stage, tmp_path: Path)
     (tmp_path / "0").write_text(first)
     (tmp_path / "1").write_text(second)
     again = f"[ -e {tmp_path}/again ] && cat {tmp_path}/1 && exit 0\ntouch {tmp_path}/again; cat {tmp_path}/0"
-    run, gate = stage.gated("echo the end; exit 1", before=again, max_retries=1)
+    made, gate = stage.gated("echo the end; exit 1", before=again, max_retries=1)
     proxy = Proxy(stage.platform.endpoint, [])
 
     with stage.behind(proxy):
-        lines = mcli.follow_run_logs(run, timeout=BOUND)
+        lines = mcli.follow_run_logs(made, timeout=BOUND)
         text = "".join(itertools.islice(lines, 1000))
         proxy.wait_until(lambda: proxy.answered("GetRuns"))
         proxy.sockets.extend(Refused(503) for _ in range(100))
         proxy.drop()
         gate.touch()
         with stage.directly():
-            mcli.wait_for_run_status(run, "completed", timeout=BOUND)
+            mcli.wait_for_run_status(made, "completed", timeout=BOUND)
         proxy.sockets.clear()
         text += "".join(lines)
 
     assert f"{first}the end\n" == text
+
+
+MEASURED = """
+import itertools
+
+def memory(kind):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(kind))
+
+def peak(work):
+    "Return the bytes that the process has more, at most, while something is done; Linux knows."
+    before = memory("VmRSS")
+    open("/proc/self/clear_refs", "w").write("5")
+    kept = work()
+    return memory("VmHWM") - before
+
+next(mcli.follow_run_logs(big))  # with everything imported
+"""
+
+
+@pytest.fixture
+def big(log: Path, stage: Stage) -> str:
+    """Name of a run with a log of 100 MB."""
+    log.write_bytes((b"x" * 99 + b"\n") * 1_000_000)
+    return stage.book
+
+
+@pytest.mark.faults
+def test_a_large_log_takes_the_memory_of_two_texts_at_most(stage: Stage, big: str) -> None:
+    """Beside the text there is a second one for a moment, for Python copies a str to make a subclass of it."""
+    extra = run(stage, MEASURED + "print(peak(lambda: mcli.get_run_logs(big)))", big=big)
+    assert int(extra) < 200e6 + 32e6
+
+
+@pytest.mark.faults
+def test_a_slow_consumer_takes_little_memory(stage: Stage, big: str) -> None:
+    """While nobody reads the lines of a log of 100 MB, only some of it is fetched, and other calls go on."""
+    text = """
+def work():
+    lines = mcli.follow_run_logs(big)
+    next(lines)
+    for _ in range(2):
+        mcli.watch_run_status(big, future=True).__next__().result(), mcli.get_run_logs(big, tail=1000)
+    return lines
+print(peak(work))
+"""
+    assert int(run(stage, MEASURED + text, big=big)) < 16e6
+
+
+@pytest.mark.faults
+def test_a_fast_consumer_takes_little_memory(stage: Stage, big: str) -> None:
+    """Who reads a log of 100 MB line by line needs a small part of that."""
+    text = "print(peak(lambda: sum(1 for line in mcli.follow_run_logs(big))))"
+    assert int(run(stage, MEASURED + text, big=big)) < 48e6
