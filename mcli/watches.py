@@ -132,8 +132,18 @@ async def _watch(network: HttpTransport, run: str | Named) -> AsyncGenerator[Seq
                     continue
                 heard.append(each)
                 if each.is_terminal():
-                    known = await _read(network, known.name, each)
+                    known = await _ended(network, known, each)
                 yield [dataclasses.replace(known, status=each)]
+
+
+async def _ended(network: HttpTransport, known: Run, status: RunStatus) -> Run:
+    """Read a run that has ended; of one that was deleted meanwhile, what was known stands."""
+    try:
+        return await _read(network, known.name, status)
+    except MAPIException as e:
+        if e.status != 404:
+            raise
+        return dataclasses.replace(known, is_deleted=True)
 
 
 def between(passed: Sequence[RunStatus], heard: Sequence[RunStatus], now: RunStatus) -> list[RunStatus]:

@@ -30,7 +30,7 @@ def main(words: list[str]) -> int:
         copy_project(copy)
         hints = dict.fromkeys(test for each in chosen for test in hinted(copy, each))
         if not passes(copy, list(hints)):
-            print("The tests fail without a fault.", file=sys.stderr)
+            print((copy / "last.txt").read_text("utf-8"), "The tests fail without a fault.", sep="\n")
             return 1
         missed = [each for each in chosen if not is_caught(copy, each)]
     print(f"{len(chosen) - len(missed)} of {len(chosen)} faults were caught.")
@@ -82,6 +82,7 @@ def passes(copy: Path, tests: list[str]) -> bool:
         )
     except subprocess.TimeoutExpired:
         return False
+    (copy / "last.txt").write_bytes(done.stdout)
     return done.returncode == 0
 
 

@@ -7,4 +7,5 @@ from hypothesis import Phase, settings
 settings.register_profile("usual", max_examples=100, deadline=None)
 settings.register_profile("thorough", max_examples=2000, deadline=None)
 settings.register_profile("planted", settings.get_profile("usual"), phases=[Phase.explicit, Phase.generate])
+settings.register_profile("mutants", settings.get_profile("planted"), max_examples=40, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))

@@ -21,6 +21,7 @@ from mcli import MAPIConnection, MAPIException, RunStatus
 from mcli.local import Platform
 from mcli.local.clock import VirtualClock
 from mcli.local.cluster import virtual
+from mcli.testing import local_platform
 from tests.properties.model import GPUS, PLACES, Known, settled
 
 if TYPE_CHECKING:
@@ -288,6 +289,18 @@ def write(pipe: Path, text: str) -> None:
             os.write(end, text.encode())
             os.close(end)
             return
+
+
+def test_a_watch_tells_how_a_deleted_run_ended() -> None:
+    """A watch of a run that is deleted ends with the run as it was last known, STOPPED and deleted."""
+    with local_platform(grace=2):
+        run = mcli.create_run(mcli.RunConfig(name="a", image="bash", command="sleep 60", compute={"gpus": 0}))
+        mcli.wait_for_run_status(run, RunStatus.RUNNING, timeout=PATIENCE)
+        watch: Any = mcli.watch_run_status(run.name, future=True)
+        assert RunStatus.RUNNING is next(watch).result(PATIENCE).status
+        mcli.delete_run(run)
+        last = taken(watch)[-1]
+    assert (RunStatus.STOPPED, True) == (last.status, last.is_deleted)
 
 
 TestMachine = pytest.mark.filterwarnings("ignore::DeprecationWarning")(PlatformMachine.TestCase)
