@@ -111,7 +111,9 @@ def test_a_message_does_not_hold_the_answer() -> None:
     assert "s3cret" not in repr(error) + str(error)
 
 
-@pytest.mark.parametrize("payload", [[], "x", None, 3, {"data": None}, {"data": {"watchRunStatus": 3}}], ids=str)
+@pytest.mark.parametrize(
+    "payload", [[], "x", None, 3, {"data": None}, {"data": {"watchRunStatus": 3}}], ids=str
+)
 def test_payloads_of_subscriptions_are_read_alike(payload: object) -> None:
     """A payload that cannot be read is an error of ours too."""
     with pytest.raises(MAPIException):
@@ -132,7 +134,9 @@ BAD_ANSWERS = {
 
 
 @pytest.mark.parametrize(("answer", "status", "message"), BAD_ANSWERS.values(), ids=BAD_ANSWERS)
-def test_a_bad_answer_is_an_error_that_helps(connect: Connect, answer: Any, status: int, message: str) -> None:
+def test_a_bad_answer_is_an_error_that_helps(
+    connect: Connect, answer: Any, status: int, message: str
+) -> None:
     """A bad answer is a `MAPIException` that says what happened, and the call after it works."""
     connect(answer=wire.Script(answer, wire.page(wire.run())))
     with pytest.raises(MAPIException) as caught:
@@ -157,8 +161,15 @@ def test_errors_that_are_null_are_no_error(connect: Connect) -> None:
 
 def test_vocabularies_are_open(connect: Connect) -> None:
     """Statuses, run types and events of a newer platform are no errors."""
-    event = {"resumptionIndex": 0, "eventType": "LEVITATED", "eventTime": "2026-01-01T00:00:00Z", "eventMessage": "up"}
-    newer = wire.run("run-a", "LEVITATING", runType="DREAM", details=wire.details("X", formattedRunEvents=[event]))
+    event = {
+        "resumptionIndex": 0,
+        "eventType": "LEVITATED",
+        "eventTime": "2026-01-01T00:00:00Z",
+        "eventMessage": "up",
+    }
+    newer = wire.run(
+        "run-a", "LEVITATING", runType="DREAM", details=wire.details("X", formattedRunEvents=[event])
+    )
     connect(answer=wire.Script(wire.page(newer)))
     run = mcli.get_run("run-a")
     assert (RunStatus.UNKNOWN, mcli.RunType.UNKNOWN) == (run.status, run.run_type)
