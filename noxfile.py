@@ -48,6 +48,29 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", "tests/faults", "-m", "faults or not faults", *session.posargs)
 
 
+@nox.session(default=False)
+def thorough(session: nox.Session) -> None:
+    """Try 20 times the examples of each property, then the usual number over real sockets."""
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
+    session.run("pytest", "tests/properties", *session.posargs, env={"HYPOTHESIS_PROFILE": "thorough"})
+    session.run("pytest", "tests/properties", *session.posargs, env={"FAKE_OVER_SOCKETS": "1"})
+
+
+@nox.session(default=False)
+def planted(session: nox.Session) -> None:
+    """Plant faults one at a time, and fail if the tests miss more than one in 30."""
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
+    session.run("python", "-m", "tests.mutants.planted", *session.posargs)
+
+
+@nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Mutate the pure modules, or those that are named after `--`; fail if an unexplained mutant survives."""
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
+    session.install("cosmic-ray==8.7.0")
+    session.run("python", "-m", "tests.mutants.survivors", *session.posargs)
+
+
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types with mypy and pyright, as strictly as they can."""

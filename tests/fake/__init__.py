@@ -9,6 +9,7 @@ from tests.fake.answers import Answers
 from tests.fake.platform import Fake
 from tests.fake.replies import Payload, Replies, Reply
 from tests.fake.requests import SCHEMA, InvalidRequestError, Request, read_schema
+from tests.fake.serving import connected
 from tests.fake.variables import Variables
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Reply",
     "Request",
     "Variables",
+    "connected",
     "read_schema",
 ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+
+from mcli import MAPIConnection, _loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-__all__ = ["SUBPROTOCOLS", "listening"]
+__all__ = ["SUBPROTOCOLS", "connected", "listening"]
 
 SUBPROTOCOLS = {
     "graphql-transport-ws": {"subscribe": "subscribe", "data": "next", "stop": "complete"},
@@ -48,6 +51,18 @@ def listening(fake: Fake, subprotocol: str = "graphql-transport-ws") -> Iterator
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def connected(fake: Fake, key: str = "a-key") -> Iterator[None]:
+    """Send the calls of a block to the fake: here, or over HTTP where FAKE_OVER_SOCKETS is set."""
+    if not os.environ.get("FAKE_OVER_SOCKETS"):
+        with MAPIConnection(fake.endpoint, key, http=fake):
+            yield
+        return
+    with listening(fake) as url, MAPIConnection(url, key):
+        yield
+        _loop.submit(_loop._close_resources()).result()
 
 
 class _Server(uvicorn.Server):

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcli_mapi import operations
 
-from mcli import MAPIConnection
 from mcli.exceptions import MAPIException
-from tests.fake import SCHEMA, Answers, Fake, Replies, Reply
+from tests.fake import SCHEMA, Answers, Fake, Replies, Reply, connected
 from tests.fake.leaves import Leaf, example, pairs
 from tests.properties.calls import CALLS
 
@@ -43,7 +42,7 @@ NOT_CALLED = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _connected() -> Iterator[None]:
-    with MAPIConnection(Fake.endpoint, "a-key", http=fake):
+    with connected(fake):
         yield
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mcli
-from mcli import MAPIConnection, MAPIException
-from tests.fake import SCHEMA, Fake, Reply, Request
+from mcli import MAPIException
+from tests.fake import SCHEMA, Fake, Reply, Request, connected
 from tests.fake.leaves import Leaf, example, pairs
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ limits = st.integers(1, 7)
 
 @pytest.fixture(scope="module", autouse=True)
 def _connected() -> Iterator[None]:
-    with MAPIConnection(Fake.endpoint, "a-key", http=fake):
+    with connected(fake):
         yield
 
 

@@ -18,15 +18,14 @@ from mcli_mapi import operations
 from pydantic import BaseModel
 
 from mcli import _loop
-from mcli._connection import Connection
 from mcli._operations import deadline
 from mcli._spelling import snake_case
-from mcli._transport import HttpTransport
+from mcli._transport import mapi
 from mcli.exceptions import MAPIException
-from tests.fake import SCHEMA, Answers, Fake, Replies, Reply, Request, Variables
+from tests.fake import SCHEMA, Answers, Fake, Replies, Reply, Request, Variables, connected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mcli_mapi.base_model import Result
 
@@ -49,7 +48,12 @@ answers = Answers(SCHEMA, lenient=LENIENT)
 replies = Replies(answers)
 variables = Variables(SCHEMA)
 fake = Fake()
-client = HttpTransport(Connection(Fake.endpoint, lambda: "a-key", fake)).mapi()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _connected() -> Iterator[None]:
+    with connected(fake):
+        yield
 
 
 def call(name: str, sent: dict[str, Any], answer: Callable[[Request], Reply]) -> Result:
@@ -64,7 +68,7 @@ def call(name: str, sent: dict[str, Any], answer: Callable[[Request], Reply]) ->
     }
     token = deadline.set(time.monotonic())  # over, so nothing is sent again
     try:
-        pending = _loop.submit(getattr(client, snake_case(name))(**given))
+        pending = _loop.submit(getattr(mapi(), snake_case(name))(**given))
     finally:
         deadline.reset(token)
     result: Result = fake.result(pending, answer)

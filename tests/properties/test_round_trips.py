@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mcli
-from mcli import MAPIConnection, RunConfig
+from mcli import RunConfig
 from mcli.metadata import sanitize_metadata
 from tests import strategies as ours
-from tests.fake import SCHEMA, Fake, Reply, Request
+from tests.fake import SCHEMA, Fake, Reply, Request, connected
 from tests.fake.leaves import Leaf, example, pairs
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ some = settings(max_examples=settings().max_examples // 2)
 
 @pytest.fixture(scope="module", autouse=True)
 def _connected() -> Iterator[None]:
-    with MAPIConnection(Fake.endpoint, "a-key", http=fake):
+    with connected(fake):
         yield
 
 
