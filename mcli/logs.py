@@ -13,11 +13,11 @@ from mcli._answers import decode
 from mcli._arguments import name_of
 from mcli._log_text import LineSplitter, LogDecoder, LogText
 from mcli._operations import query
+from mcli._run_reader import read_details
 from mcli._streams import log_stream
 from mcli._transport import transport
 from mcli._warnings import warn
 from mcli.exceptions import MAPIException
-from mcli.runs import read_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Sequence
@@ -240,7 +240,7 @@ class _Attempt:
 
     async def _latest(self) -> int | None:
         try:
-            run = await read_run(self._network.mapi(), self._request.name)
+            run = await read_details(self._network, self._request.name)
         except MAPIException:
             return None
         return run.latest_resumption.index if run.latest_resumption else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from contextvars import Context
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcli_mapi.operations import WATCH_RUN_STATUS_GQL
@@ -13,22 +12,20 @@ from mcli_mapi.watch_run_status import WatchRunStatus
 from mcli._answers import decode
 from mcli._arguments import member, name_of
 from mcli._operations import query
+from mcli._run_reader import read_details
 from mcli._streams import stream
 from mcli._transport import transport
 from mcli.exceptions import MAPIException, RunStatusNotReached
-from mcli.runs import Run, read_run, read_runs
+from mcli.runs import Run
 from mcli.status import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Sequence
 
     from mcli._arguments import Named
     from mcli._transport import HttpTransport
 
 __all__ = ["wait_for_run_status", "watch_run_status"]
-
-AT_ONCE = 100
-"""Runs that one request reads."""
 
 
 @stream
@@ -108,7 +105,7 @@ async def _wait(network: HttpTransport, run: str | Named, wanted: RunStatus) -> 
 
 
 async def _watch(network: HttpTransport, run: str | Named) -> AsyncGenerator[Sequence[Run], None]:
-    known = run if isinstance(run, Run) else await _details(network, name_of(run))
+    known = run if isinstance(run, Run) else await read_details(network, name_of(run))
     attempt = known.latest_resumption.index if known.latest_resumption else 0
     connections, heard_on = 0, 1
     heard: list[RunStatus] = []
@@ -172,7 +169,7 @@ async def _read(network: HttpTransport, name: str, status: RunStatus) -> Run:
     """Read a run with details; its status is the one that was seen, or a later one."""
     for delay in (0.25, 0.5, 1, 2, 4, None):
         try:
-            run = await _details(network, name)
+            run = await read_details(network, name)
         except MAPIException as e:
             if e.status != 503 or delay is None:
                 raise
@@ -182,68 +179,3 @@ async def _read(network: HttpTransport, name: str, status: RunStatus) -> Run:
                 run if run.status.after(status, inclusive=True) else dataclasses.replace(run, status=status)
             )
     raise AssertionError  # the loop returns or raises
-
-
-async def _details(network: HttpTransport, name: str) -> Run:
-    return await network.keep("details", lambda: _Details(network)).read(name)
-
-
-class _Details:
-    """What is read of runs for all watches: one request at a time, for all that were asked for meanwhile.
-
-    When a connection drops, a thousand watches look at once for what they have missed.
-    """
-
-    def __init__(self, network: HttpTransport) -> None:
-        self._network = network
-        self._turn = asyncio.Lock()
-        self._next: _Request | None = None
-
-    async def read(self, name: str) -> Run:
-        """Read a run by a request that begins after this call."""
-        request = self._next
-        if request is None or request.is_over or len(request.names) == AT_ONCE:
-            request = self._next = _Request(self._read)
-        found = (await request.answer(name)).get(name)
-        return found or await read_run(self._network.mapi(), name)
-
-    async def _read(self, request: _Request) -> dict[str, Run]:
-        async with self._turn:
-            if request is self._next:
-                self._next = None
-            try:
-                return {run.name: run for run in await read_runs(self._network.mapi(), list(request.names))}
-            except MAPIException as e:
-                if e.status in {401, 429, 502, 503, 504}:
-                    raise
-                return {}  # one run may spoil the answer for all: each is read by itself
-
-    async def aclose(self) -> None:
-        """Keep nothing open; requests under way end with their connection."""
-
-
-class _Request:
-    """One request for the details of several runs; it is given up when nobody waits for it any more."""
-
-    def __init__(self, read: Callable[[_Request], Coroutine[Any, Any, dict[str, Run]]]) -> None:
-        self.names: dict[str, None] = {}
-        self._waiting = 0
-        # Not in the context of who asks first: his time limit is not the others'.
-        self.task = asyncio.get_running_loop().create_task(read(self), context=Context())
-        self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has its answer, or was given up."""
-        return self.task.done() or self.task.cancelling() > 0
-
-    async def answer(self, name: str) -> dict[str, Run]:
-        """Wait for the answer that has this run, if there is such a run."""
-        self.names[name] = None
-        self._waiting += 1
-        try:
-            return await asyncio.shield(self.task)
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self.task.cancel()

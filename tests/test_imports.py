@@ -23,7 +23,7 @@ LAYERS = {
     "wire forms": "_run_filters _training_arguments finetune_config",
     "machinery": "_answers _connection _exit _local _loop _network _operations _socket _streams _transport",
     "lists": "pages",
-    "nouns": "clusters finetunes logs pretrains runs secrets users watches",
+    "nouns": "_run_reader clusters finetunes logs pretrains runs secrets users watches",
     "doors": "__init__ aio api models objects sdk testing utils",
 }
 """The client, from the bottom: a module imports from its own layer and from those above it in this table."""
