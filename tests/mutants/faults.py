@@ -98,7 +98,7 @@ FAULTS = [
         "mcli/_operations.py",
         "        if timeout is self:\n",
         "        if timeout is self or timeout:\n",
-        "test_operations.py",
+        "test_operations.py::test_mcli_timeout_replaces_no_timeout_that_was_given",
     ),
     # Answers
     Fault(

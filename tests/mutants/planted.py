@@ -46,7 +46,8 @@ def copy_project(to: Path) -> None:
 
 def hinted(copy: Path, fault: Fault) -> list[str]:
     """Return the tests that are tried first."""
-    return [name for test in fault.tests.split() if (copy / (name := f"tests/{test}")).exists()]
+    found = [f"tests/{test}" for test in fault.tests.split()]
+    return [test for test in found if (copy / test.partition("::")[0]).exists()]
 
 
 def is_caught(copy: Path, fault: Fault) -> bool:

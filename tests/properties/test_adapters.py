@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,14 +67,19 @@ def seen(name: str, value: Callable[[Leaf], Any]) -> object:
     )
 
 
-def usual(leaf: Leaf) -> Any:
-    """Return the value of a leaf that is not looked at."""
-    return {"cursor": None, "hasNextPage": False}.get(leaf.path[-1], pairs(SCHEMA, leaf)[0][0])
+def usual(leaf: Leaf, turn: int = 0) -> Any:
+    """Return the value of a leaf that is not looked at; at each turn another one, where there are several."""
+    values = [one for one, _ in pairs(SCHEMA, leaf)]
+    return {"cursor": None, "hasNextPage": False}.get(leaf.path[-1], values[turn % len(values)])
 
 
 def sparse(leaf: Leaf) -> Any:
     """Return null for a leaf that may be null."""
     return None if leaf.is_nullable else usual(leaf)
+
+
+WORLDS: list[Callable[[Leaf], Any]] = [usual, sparse, *(partial(usual, turn=turn) for turn in range(1, 12))]
+"""Some leaves are told only beside a certain value of another, e.g. the metadata of some kinds of secrets."""
 
 
 def leaves(name: str) -> list[Leaf]:
@@ -92,7 +98,7 @@ def shows(name: str, leaf: Leaf) -> bool:
     """Tell whether the caller can tell two values of a leaf apart, in some answer."""
     return any(
         with_value(name, leaf, one, others) != with_value(name, leaf, other, others)
-        for others in (usual, sparse)
+        for others in WORLDS
         for one, other in pairs(SCHEMA, leaf)
     )
 
