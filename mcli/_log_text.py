@@ -46,11 +46,11 @@ class LogDecoder:
             raise MAPIException(
                 500, f"The platform sent a piece of the log that is no base64: {e}."
             ) from None
-        known = self.offset - (end_offset - len(data))
-        if known >= len(data) > 0 or end_offset <= self.offset:
+        if end_offset <= self.offset:
             return ""
+        known = self.offset - (end_offset - len(data))
         self.offset = end_offset
-        return self._decoder.decode(data[known:] if known > 0 else data)
+        return self._decoder.decode(data[max(known, 0) :])
 
     def end(self) -> str:
         """Return the text of what is left at the end of the log: part of a character, at most."""

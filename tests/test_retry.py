@@ -7,6 +7,9 @@ import pytest
 from mcli._retry import ATTEMPTS, ATTEMPTS_TO_CONNECT, Failure, Kind, is_ambiguous, pause
 from mcli._transport import _retry_after
 
+_PAUSES = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15, 15]
+"""Seconds at most, after the first attempt, the second, and so on."""
+
 
 @pytest.mark.parametrize(
     ("failure", "ambiguous"),
@@ -45,6 +48,26 @@ def test_a_dead_endpoint_is_given_up_within_a_second() -> None:
     ]
     assert pauses[-1] is None
     assert sum(each for each in pauses if each is not None) < 1
+
+
+@pytest.mark.parametrize("chance", [0, 0.5, 1])
+def test_pauses_double_up_to_a_quarter_of_a_minute(chance: float) -> None:
+    """The pauses double, up to 15 seconds, and chance takes up to half of each away."""
+    found = [pause(Failure(Kind.LOST), attempt, repeatable=True, chance=chance) for attempt in range(1, 10)]
+    assert found == pytest.approx([longest * (1 + chance) / 2 for longest in _PAUSES])
+
+
+def test_a_dead_endpoint_is_tried_four_times() -> None:
+    """An endpoint that cannot be reached is tried four times, after pauses of half the length."""
+    dead = Failure(Kind.UNREACHED)
+    found = [pause(dead, attempt, repeatable=False, chance=1) for attempt in range(1, 5)]
+    assert [0.1, 0.2, 0.4, None] == found
+
+
+def test_pauses_are_spread() -> None:
+    """Without a given chance no two pauses are alike."""
+    found = {pause(Failure(Kind.LOST), 5, repeatable=True) for _ in range(20)}
+    assert 20 == len(found)
 
 
 def test_attempts_end() -> None:

@@ -41,8 +41,11 @@ MODULES = {
 }
 """What is changed, and the tests that should notice."""
 
-# `|` stands in annotations, which are not executed, far more often than between mappings.
-OPERATORS_LEFT_OUT = "core/ReplaceBinaryOperator_BitOr_.*"
+OPERATORS_LEFT_OUT = [
+    "core/ReplaceBinaryOperator_BitOr_.*",  # in annotations, which are not executed, far more often than elsewhere
+    "core/ReplaceComparisonOperator_Is_Eq",  # the same for the members of enums
+    "core/ReplaceComparisonOperator_IsNot_NotEq",
+]
 
 MEMORY = 4 << 30
 """Bytes of address space that tests may use."""
@@ -56,7 +59,7 @@ test-command = "{command}"
 [cosmic-ray.distributor]
 name = "local"
 [cosmic-ray.filters.operators-filter]
-exclude-operators = ["{left_out}"]
+exclude-operators = {left_out}
 """
 
 
@@ -78,7 +81,7 @@ def main(modules: list[str]) -> int:
     unexplained: list[Survivor] = []
     for module in modules or MODULES:
         count, survivors = mutate(module)
-        new = [each for each in survivors if tuple(each) not in explained]
+        new = [each for each in survivors if not explained & {tuple(each), ("*", *each[1:])}]
         unexplained += new
         print(f"{module}: {count} mutants, {len(survivors)} survived, {len(new)} unexplained", flush=True)
         for each in new:
