@@ -163,6 +163,8 @@ _HOME = {
     "vocabulary": ("GPUType", "RunType", "SubmissionType"),
     "watches": ("wait_for_run_status", "watch_run_status"),
 }
+_MODULES = ("aio", "api", "config", "exceptions", "models", "objects", "sdk", "utils")
+"""What programs reach by attribute, e.g. `mcli.api.runs.stop_run`, after `import mcli` alone."""
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = sorted(_MODULE_OF)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]  # derived from the table
@@ -171,8 +173,8 @@ __all__ = sorted(_MODULE_OF)  # noqa: PLE0605  # pyright: ignore[reportUnsupport
 if not TYPE_CHECKING:  # to checkers, a name that is not listed above is an error
 
     def __getattr__(name: str) -> object:
-        if name == "aio":
-            return __import__("mcli.aio", fromlist=(name,))
+        if name in _MODULES:
+            return __import__(f"mcli.{name}", fromlist=(name,))
         module = _MODULE_OF.get(name)
         if module is None:
             raise AttributeError(f"module 'mcli' has no attribute {name!r}")
@@ -182,4 +184,4 @@ if not TYPE_CHECKING:  # to checkers, a name that is not listed above is an erro
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "aio", *_MODULE_OF]
+    return [*globals(), *_MODULES, *_MODULE_OF]

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mcli import _yaml
 from mcli._run_sections import (
@@ -23,6 +23,13 @@ from mcli._run_sections import (
 )
 from mcli._warnings import warn
 from mcli.exceptions import MCLIRunConfigValidationError
+
+if TYPE_CHECKING:
+    Scheduling: TypeAlias = SchedulingConfig | dict[str, Any]
+    Compute: TypeAlias = ComputeConfig | dict[str, Any]
+else:
+    # Programs make OmegaConf structures of a configuration, and OmegaConf knows no union of mappings.
+    Scheduling = Compute = dict[str, Any]
 
 __all__ = ["ComputeConfig", "RunConfig", "SchedulingConfig"]
 
@@ -57,9 +64,9 @@ class RunConfig:
     """Deprecated: `compute["cpus"]`."""
     cluster: str | None = None
     """Deprecated: `compute["cluster"]`."""
-    scheduling: SchedulingConfig | dict[str, Any] = field(default_factory=dict)
+    scheduling: Scheduling = field(default_factory=dict)
     """When, and for how long."""
-    compute: ComputeConfig | dict[str, Any] = field(default_factory=dict)
+    compute: Compute = field(default_factory=dict)
     """Where, and how much of it."""
     parameters: dict[str, Any] = field(default_factory=dict)
     """Given to the run as a YAML file, `/mnt/config/parameters.yaml`."""
@@ -133,6 +140,8 @@ class RunConfig:
 
 
 _FIELDS = tuple(field.name for field in fields(RunConfig) if not field.name.startswith("_"))
+_PRIVATE = {field.name for field in fields(RunConfig)}.difference(_FIELDS)
+"""What `dataclasses.asdict` and OmegaConf give back, and nobody means."""
 _DEPRECATED = {
     "gpu_type": "compute.gpu_type",
     "gpu_num": "compute.gpus",
@@ -160,7 +169,7 @@ def _oddities(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [
         (str(key), f"{str(key)!r} is unknown and ignored{suggestion(key, _KEYS)}")
         for key in data
-        if key not in _FIELDS
+        if key not in _FIELDS and key not in _PRIVATE
     ]
     for section, names in SECTIONS.items():
         keys = data.get(section)
