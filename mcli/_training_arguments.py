@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 import pydantic
@@ -25,6 +26,7 @@ __all__ = [
     "dataset",
     "duration",
     "experiment_tracker",
+    "located",
     "made",
     "our_tracker",
     "path",
@@ -37,8 +39,9 @@ __all__ = [
 InputT = TypeVar("InputT", bound=Input)
 
 _STORES = "s3://, gs:// or oci://"
-_STORED = re.compile(r"(s3|gs|oci|hf)://.+|dbfs:/.+|file:///.+|[/~].*|\./.*", re.DOTALL)
+_STORED = re.compile(r"(s3|gs|oci|hf)://.+|dbfs:/.+|file:///.+|[/~].*|\.\.?/.*", re.DOTALL)
 """Where data may be: in a cloud's store, or, on a local platform, in this machine's files."""
+_HERE = "on a local platform also with / or ./"
 _DATASET = re.compile(r"[\w.-]+(/[\w.-]+){1,2}")
 _TRACKERS: Mapping[str, type[Input]] = {"mlflow": MlflowInput, "wandb": WandbInput}
 _DURATION = re.compile(r"[0-9][0-9_]*(ba|ep|tok)")
@@ -107,8 +110,8 @@ def path(what: str, value: object) -> str:
     """
     place = text(what, value)
     if not _STORED.fullmatch(place):
-        raise ValidationError(f"{what} is a path that begins with {_STORES}, not {place!r}")
-    return place
+        raise ValidationError(f"{what} is a path that begins with {_STORES}, {_HERE}; not {place!r}")
+    return located(place)
 
 
 def dataset(what: str, value: object) -> str:
@@ -123,10 +126,19 @@ def dataset(what: str, value: object) -> str:
     place = text(what, value)
     if not _STORED.fullmatch(place) and not _DATASET.fullmatch(place):
         raise ValidationError(
-            f"{what} is a path that begins with {_STORES}, or a Hugging Face dataset such as "
-            f"'mosaicml/dolly_hhrlhf/train', not {place!r}"
+            f"{what} is a path that begins with {_STORES}, {_HERE}, or a Hugging Face dataset such as "
+            f"'mosaicml/dolly_hhrlhf/train'; not {place!r}"
         )
-    return place
+    return located(place)
+
+
+def located(place: str) -> str:
+    """Return a path, in full where it is relative to the folder of this program: runs have other folders.
+
+    >>> located("s3://bucket/data"), located("./data") == str(Path.cwd() / "data")
+    ('s3://bucket/data', True)
+    """
+    return str(Path(place).resolve()) if place.startswith(("./", "../")) else place
 
 
 def duration(what: str, value: object) -> str:

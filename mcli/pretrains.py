@@ -146,7 +146,7 @@ def _train_data(data: object) -> list[str] | dict[str, DataSource]:
         paths = check.texts("train_data", data)
         if not paths:
             raise ValidationError("train_data is empty")
-        return paths
+        return [check.located(each) for each in paths]
     sources = {str(name): _source(f"train_data[{name!r}]", source) for name, source in data.items()}
     total = math.fsum(source["proportion"] for source in sources.values())
     if not math.isclose(total, 1, abs_tol=1e-6):
@@ -158,7 +158,7 @@ def _source(what: str, source: object) -> DataSource:
     if not isinstance(source, Mapping) or set(source) != {"path", "proportion"}:
         raise ValidationError(f"{what} is a mapping with 'path' and 'proportion', and nothing else")
     return DataSource(
-        path=check.text(f"{what}['path']", source["path"]),
+        path=check.located(check.text(f"{what}['path']", source["path"])),
         proportion=check.positive(f"{what}['proportion']", source["proportion"]),
     )
 
@@ -172,6 +172,8 @@ def _parameters(values: object) -> PretrainParametersInput:
 
 def _evaluation(values: object) -> PretrainEvalInput:
     evaluation = check.made(PretrainEvalInput, "eval", values)
+    if evaluation.data_path:
+        evaluation.data_path = check.located(evaluation.data_path)
     if evaluation.prompts is not None and not isinstance(evaluation.prompts, str):
         evaluation.prompts = check.texts("eval.prompts", evaluation.prompts)
     return evaluation

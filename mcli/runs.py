@@ -287,8 +287,8 @@ def create_interactive_run(
     >>> run.run_type
     <RunType.INTERACTIVE: 'INTERACTIVE'>
     """
-    if seconds is not None and seconds < 1:
-        raise ValueError(f"seconds={seconds!r}: an interactive run waits for one second at least")
+    if seconds is not None and not (isinstance(seconds, int) and seconds >= 1):
+        raise ValueError(f"seconds={seconds!r}: an interactive run waits for whole seconds, one at least")
     waiting = copy.copy(_checked(run))
     waiting.name, waiting.image = run.name or "interactive", run.image or "mosaicml/pytorch"
     sent = CreateInteractiveRunInput(run_input=_run_input(waiting), seconds=seconds)
@@ -323,16 +323,16 @@ def get_run(
     return read_run(mapi(), name_of(run), details=include_details)
 
 
-async def read_run(client: Mapi, name: str, *, details: bool = True) -> Run:
-    """Read one run by its name."""
-    request = GetRunsPaginatedInput(filters=named([name]), include_deleted=False, limit=1)
+async def read_run(client: Mapi, name: str, *, details: bool = True, deleted: bool = False) -> Run:
+    """Read one run by its name, with `deleted` also one that was deleted."""
+    request = GetRunsPaginatedInput(filters=named([name]), include_deleted=deleted, limit=1)
     runs, _ = await _read_page(request, client, None, None, details=details)
     return _one(runs, name)
 
 
 async def read_runs(client: Mapi, names: list[str]) -> list[Run]:
-    """Read those of some runs that there are, with details."""
-    request = GetRunsPaginatedInput(filters=named(names), include_deleted=False, limit=len(names))
+    """Read those of some runs that there are or were, with details."""
+    request = GetRunsPaginatedInput(filters=named(names), include_deleted=True, limit=len(names))
     runs, _ = await _read_page(request, client, None, None, details=True)
     return list(runs)
 

@@ -57,6 +57,13 @@ def run(platform: Platform) -> Run:
     return mcli.wait_for_run_status(mcli.create_run(submitted), status="completed")
 
 
+@pytest.mark.parametrize("seconds", [0, -1, "1h", 1.5])
+def test_an_interactive_run_waits_for_whole_seconds(seconds: Any) -> None:
+    """What is no duration is refused before anything is asked, by its name."""
+    with pytest.raises(ValueError, match="seconds="):
+        mcli.create_interactive_run(config(), seconds=seconds)
+
+
 # Configurations
 
 
@@ -380,13 +387,16 @@ def test_clusters_are_looked_at_for_their_machines(platform: Platform) -> None:
     assert ("cpu", 1) == (use.instance.name, len(use.instance.node_details))
 
 
-def test_finetunes_take_learning_rates_as_text(platform: Platform, tmp_path: Path) -> None:
-    """A learning rate like `"5e-7"`, and None for weights, are what scripts give; the name is a run's."""
+def test_finetunes_take_what_scripts_give(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A learning rate like `"5e-7"`, None for weights, paths from the script's folder; the name is a run's."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "train.jsonl").write_text('{"prompt": "a", "response": "b"}\n')
     finetune = mcli.create_finetuning_run(
         model="mosaicml/mpt-7b",
-        train_data_path=str(tmp_path / "train.jsonl"),
-        save_folder=str(tmp_path / "out"),
+        train_data_path="./train.jsonl",
+        save_folder="./out",
         task_type="INSTRUCTION_FINETUNE",
         training_duration="1ba",
         learning_rate="5e-7",
@@ -394,3 +404,4 @@ def test_finetunes_take_learning_rates_as_text(platform: Platform, tmp_path: Pat
         disable_credentials_check=True,
     )
     assert RunStatus.COMPLETED is mcli.wait_for_run_status(finetune.name, "completed", timeout=60).status
+    assert (tmp_path / "out" / finetune.name / "checkpoints").is_dir()

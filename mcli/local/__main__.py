@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 
 from .cluster import Cluster, virtual
 from .executor import GRACE
+from .folders import make_private
 from .presence import AlreadyServedError, default_data_dir, find
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ async def _until_over(platform: "Platform", idle_timeout: float | None) -> bool:
 
 
 def _start(options: argparse.Namespace) -> int:
-    options.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(options.data_dir)
     found = find(options.data_dir) or _start_in_background(options)
     if found is None:
         print(f"The platform did not start; see {options.data_dir / 'server.log'}", file=sys.stderr)

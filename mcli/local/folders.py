@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def make_private(path: Path) -> None:
+    """Make a folder and those above it that are missing, for the owner's eyes only: `mkdir` opens the latter to all."""
+    for folder in (*reversed(path.parents), path):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 @dataclass(frozen=True)
 class NodeFolder:
     """The files of one node of one resumption."""
@@ -44,7 +50,7 @@ class NodeFolder:
     def make(self) -> None:
         """Make the folders anew, for the owner's eyes only."""
         shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(mode=0o700, parents=True)
+        make_private(self.path)
         for folder in (self.gpu_logs, self.work, self.config, self.secrets):
             folder.mkdir(mode=0o700)
 

@@ -89,7 +89,7 @@ def named(db: sqlite3.Connection, name: str) -> Run:
 
 def not_found(name: str) -> RequestError:
     """Say that there is no such run."""
-    return RequestError(404, f"Run {name!r} not found. Deleted runs are listed with includeDeleted.")
+    return RequestError(404, f"Run {name!r} not found, or deleted.")
 
 
 def is_taken(db: sqlite3.Connection, name: str) -> bool:

@@ -20,7 +20,7 @@ from .clock import Clock, SystemClock
 from .cluster import Cluster, this_machine
 from .controller import Controller
 from .executor import GRACE, LocalExecutor
-from .folders import RunFolders
+from .folders import RunFolders, make_private
 from .hub import Hub
 from .launch import Site
 from .logs import Logs
@@ -92,7 +92,7 @@ class Platform:
         if self._thread is not None:
             return
         self.data_dir = self._given_dir or Path(tempfile.mkdtemp(prefix="mcli-local-"))
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.data_dir)
         self._ready.clear()
         self._failure = None
         self._thread = threading.Thread(target=self._run, name="mcli-local", daemon=True)

@@ -33,6 +33,13 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
     call("stop", tmp_path / "data", "--stop-runs")
 
 
+def test_the_folders_above_are_private_too(tmp_path: Path) -> None:
+    """Of the folders that are missing on the way to the data, each is made with mode 0700: keys will lie there."""
+    with Platform(tmp_path / "home" / ".mosaic" / "local") as platform:
+        above = [platform.data_dir, *platform.data_dir.parents[:2]]
+    assert [0o700] * 3 == [folder.stat().st_mode & 0o777 for folder in above]
+
+
 def test_nothing_is_left() -> None:
     """After a platform was stopped its thread, its folder and its runs are gone."""
     threads = set(threading.enumerate())
