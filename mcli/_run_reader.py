@@ -26,6 +26,8 @@ NOT_NOW = {401, 429, 502, 503, 504}
 async def read_details(network: HttpTransport, name: str) -> Run:
     """Read a run with details, by a request that begins after this call and may be shared with others.
 
+    A run that was deleted is read as well: who follows a run until its end may see it deleted.
+
     Raises:
         MAPIException: There is no such run (404), or the platform could not be asked.
     """
@@ -45,7 +47,7 @@ class _Reader:
         if request is None or request.is_over or len(request.names) == AT_ONCE:
             request = self._next = _Request(self._read)
         found = (await request.answer(name)).get(name)
-        return found or await read_run(self._network.mapi(), name)
+        return found or await read_run(self._network.mapi(), name, deleted=True)
 
     async def _read(self, request: _Request) -> dict[str, Run]:
         async with self._turn:
