@@ -36,9 +36,9 @@ def installed(versions: list[str]) -> list[str]:
 
 @nox.session(python=installed(python_versions(PROJECT)))
 def tests(session: nox.Session) -> None:
-    """Run the tests, or those that are named after `--`."""
+    """Run the tests on all processors, or those that are named after `--`."""
     session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or ["-n", "auto"]))
 
 
 @nox.session(default=False)
