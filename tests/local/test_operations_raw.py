@@ -443,6 +443,70 @@ def test_a_token_file_is_a_key(client: Client) -> None:
     assert "errors" not in answer.json()
 
 
+# Filters
+
+FILTERS: dict[str, dict[str, tuple[Any, Any]]] = {
+    "GetFinetunesPaginated": {
+        "name": ({"in": ["{tuned}"]}, {"in": ["{ended}"]}),
+        "status": ({"in": ["FAILED"]}, {"in": ["RUNNING", "UNKNOWN"]}),
+        "createdAt": ({"gte": "2020-01-01"}, {"lt": "2020-01-01T00:00:00+02:00"}),
+    },
+    "GetRunDebugInfo": {
+        "name": ({"in": ["{ended}"]}, {"in": ["no-such-run"]}),
+        "status": ({"in": ["FAILED"]}, {"in": ["UNKNOWN"]}),
+        "createdAt": ({"gte": "2020-01-01"}, {"lt": "2020-01-01"}),
+        "endedAt": ({"gte": "2020-01-01", "lt": "2100-01-01"}, {"lt": "2020-01-01"}),
+        "clusterName": ({"in": ["other", "local"]}, {"in": ["other"]}),
+        "gpuType": ({"in": ["None"]}, {"in": ["t4"]}),
+        "gpuNum": ({"in": [0, 1]}, {"in": [3]}),
+        "runType": ({"in": ["TRAINING"]}, {"in": ["HERO_RUN"]}),
+    },
+    "GetClusters": {
+        "name": ({"in": ["local"]}, {"in": ["other"]}),
+        "allowedSubmissionTypes": ({"has": "FINETUNING"}, {"has": "INFERENCE"}),
+    },
+    "GetSecrets": {
+        "name": ({"in": ["token"]}, {"in": ["other"]}),
+        "type": ({"in": ["ENV_VAR", "S3"]}, {"in": ["S3"]}),
+    },
+    "GetUsers": {
+        "id": ({"in": ["{user}"]}, {"in": ["other"]}),
+        "email": ({"in": ["{email}"]}, {"in": ["other@example.com"]}),
+    },
+}
+
+
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name in FILTERS for key in FILTERS[name]])
+def test_a_filter_is_heeded(name: str, key: str, client: Client) -> None:
+    """Each filter that an operation has lets through what matches, and nothing else."""
+    client.secret()
+    (me,) = client.ask("GetUsers", getUsersData={})
+    known = {"tuned": client.tuned, "ended": client.ended, "user": me["id"], "email": me["email"]}
+    ((argument, _),) = OPERATIONS[name].variables(client).items()
+    found = []
+    for wanted in FILTERS[name][key]:
+        filled = re.sub(r"{(\w+)}", lambda place: known[place[1]], json.dumps(wanted))
+        answer = client.post(OPERATIONS[name].document, {argument: {"filters": {key: json.loads(filled)}}})
+        ((field, value),) = answer.json()["data"].items()
+        found.append(bool(objects(field, value)))
+    assert [True, False] == found
+
+
+def test_pages_of_finetunes_stay_right(client: Client) -> None:
+    """Pages follow each other without gap or overlap, though finetuning runs are created meanwhile."""
+    whole = [
+        each["name"]
+        for each in client.ask("GetFinetunesPaginated", getFinetunesPaginatedData=PAGE)["finetunes"]
+    ]
+    seen, cursor, more = [], None, True
+    while more:
+        page = client.ask("GetFinetunesPaginated", getFinetunesPaginatedData={"limit": 2, "cursor": cursor})
+        seen += [each["name"] for each in page["finetunes"]]
+        cursor, more = page["cursor"], page["hasNextPage"]
+        client.finetune()
+    assert whole == seen
+
+
 # Subscriptions
 
 
