@@ -92,7 +92,7 @@ class ObjectList(list[T], Generic[T]):
     def to_pandas(self) -> pd.DataFrame:
         """Return a data frame with one row for each object and one column for each of its fields.
 
-        Times become `datetime64[ns, UTC]`, numbers that may be missing nullable numbers, enumerations categories.
+        Times become `datetime64` in UTC, numbers that may be missing nullable numbers, enumerations categories.
 
         Raises:
             ImportError: pandas is not installed; it comes with `pip install 'mcli-sdk[pandas]'`.
