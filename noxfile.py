@@ -74,7 +74,7 @@ def mutants(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types with mypy and pyright, as strictly as they can."""
-    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "typing", "codegen"))
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "typing", "codegen"))
     session.run("mypy", "--strict", "mcli", "generated", "codegen", "tests/typing/consumer.py")
     session.run("pyright")
 

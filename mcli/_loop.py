@@ -151,9 +151,11 @@ def drain(patience: float) -> None:
     """Cancel all that runs and close what the loop keeps, within `patience` seconds; the loop itself goes on."""
 
     async def close() -> None:
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
             task.cancel()
         async with asyncio.timeout(patience):
+            await asyncio.gather(*others, return_exceptions=True)
             await _close_resources()
 
     thread = _background.thread

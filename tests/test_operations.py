@@ -160,7 +160,8 @@ def test_cancelling_a_future_cancels_the_work(serve_http: ServeHttp) -> None:
 
 def test_a_callback_that_would_block_is_told_so(connect: Connect) -> None:
     """A blocking call in a future's callback is an error that names the way, and no deadlock."""
-    connect(answer=wire.Script(wire.page(wire.run())))
+    added = threading.Event()
+    connect(answer=lambda call: added.wait(wire.PATIENCE) and wire.page(wire.run()))
     caught: Future[str] = Future()
 
     def callback(_: object) -> None:
@@ -169,6 +170,7 @@ def test_a_callback_that_would_block_is_told_so(connect: Connect) -> None:
         caught.set_result(str(error.value))
 
     mcli.get_run("run-a", future=True).add_done_callback(callback)
+    added.set()
     assert "callbacks of futures make calls with future=True" in caught.result(wire.PATIENCE)
 
 
