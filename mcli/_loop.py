@@ -59,6 +59,7 @@ class _Background:
         self.loop: _Loop | None = None
         self.thread: threading.Thread | None = None
         self.resources: dict[Hashable, Any] = {}
+        self.in_flight: set[Future[Any]] = set()
 
 
 _background = _Background()
@@ -113,7 +114,11 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     except RuntimeError:
         coroutine.close()
         raise
-    return asyncio.run_coroutine_threadsafe(coroutine, loop)
+    future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    in_flight = _background.in_flight
+    in_flight.add(future)
+    future.add_done_callback(in_flight.discard)
+    return future
 
 
 def call_soon(function: Callable[..., object], *args: object) -> None:
@@ -148,17 +153,21 @@ async def _close_resources() -> None:
 
 
 def drain(patience: float) -> None:
-    """Cancel all that runs and close what the loop keeps, within `patience` seconds; the loop itself goes on."""
+    """Cancel the calls under way and close what the loop keeps, within `patience` seconds; the loop itself goes on.
+
+    The calls are cancelled, not their inner tasks: those may not have begun, and only their parents know how to end
+    them in silence.
+    """
 
     async def close() -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        async with asyncio.timeout(patience):
-            await asyncio.gather(*others, return_exceptions=True)
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=patience / 2)
+        async with asyncio.timeout(patience / 2):
             await _close_resources()
 
     thread = _background.thread
     if thread is not None and thread.is_alive():
+        for future in list(_background.in_flight):
+            future.cancel()
         with contextlib.suppress(TimeoutError):
             submit(close()).result(2 * patience)

@@ -50,7 +50,7 @@ from mcli.status import RunStatus
 from mcli.vocabulary import RunType
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from mcli_mapi.client import Mapi
     from mcli_mapi.fragments import DetailedRunFields, DetailedRunsPageFields, RunFields, RunsPageFields
@@ -443,7 +443,7 @@ def start_run(
     >>> len(mcli.start_run(run).resumptions)
     2
     """
-    return _single(_start(mapi(), [name_of(run)]), name_of(run))
+    return _single(partial(_start, mapi()), name_of(run))
 
 
 @mutation
@@ -483,7 +483,7 @@ def stop_run(
     >>> mcli.wait_for_run_status(run, "stopped").reason
     'enough'
     """
-    return _single(_stop(mapi(), [name_of(run)], reason), name_of(run))
+    return _single(partial(_stop, mapi(), reason), name_of(run))
 
 
 @mutation
@@ -502,10 +502,10 @@ def stop_runs(
     >>> len(mcli.stop_runs(runs))
     2
     """
-    return _stop(mapi(), names_of(runs), reason)
+    return _stop(mapi(), reason, names_of(runs))
 
 
-async def _stop(client: Mapi, names: list[str], reason: str | None) -> ObjectList[Run]:
+async def _stop(client: Mapi, reason: str | None, names: list[str]) -> ObjectList[Run]:
     if not names:
         return _runs([])
     why = UNSET if reason is None else StopRunsInput(reason=reason)
@@ -530,7 +530,7 @@ def delete_run(
     >>> mcli.delete_run(run).is_deleted
     True
     """
-    return _single(_delete(mapi(), [name_of(run)]), name_of(run))
+    return _single(partial(_delete, mapi()), name_of(run))
 
 
 @mutation
@@ -715,8 +715,8 @@ def _runs(found: Iterable[RunFields]) -> ObjectList[Run]:
     return ObjectList([run_of(each) for each in found], Run)
 
 
-async def _single(runs: Coroutine[Any, Any, ObjectList[Run]], name: str) -> Run:
-    return _one(await runs, name)
+async def _single(change: Callable[[list[str]], Coroutine[Any, Any, ObjectList[Run]]], name: str) -> Run:
+    return _one(await change([name]), name)
 
 
 def _one(runs: list[Run], name: str) -> Run:
