@@ -91,7 +91,8 @@ def _start(options: argparse.Namespace) -> int:
 
 
 def _start_in_background(options: argparse.Namespace) -> dict[str, Any] | None:
-    command = [sys.executable, "-m", "mcli.local", "serve", *_arguments(options)]
+    # -P: a folder `mcli` where the user happens to be is not this package.
+    command = [sys.executable, "-P", "-m", "mcli.local", "serve", *_arguments(options)]
     log_file = options.data_dir / "server.log"
     log_file.touch(mode=0o600)
     with log_file.open("ab") as log:
