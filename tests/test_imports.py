@@ -21,7 +21,8 @@ LAYERS = {
         metadata run_config run_details secret_types""",
     "the wire": "mcli_mapi",
     "wire forms": "_run_filters _training_arguments finetune_config",
-    "machinery": "_answers _connection _exit _local _loop _network _operations _socket _streams _transport",
+    "machinery": """_answers _connection _endpoint _exit _failures _link _local _loop _network _operations
+        _socket _streams _transport""",
     "lists": "pages",
     "nouns": "_run_reader clusters finetunes logs pretrains runs secrets users watches",
     "doors": "__init__ aio api models objects sdk testing utils",

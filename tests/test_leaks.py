@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import mcli
-from mcli import MCLIEnvVarSecret, RunConfig, _transport
+from mcli import MCLIEnvVarSecret, RunConfig, _endpoint
 from tests import wire
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_websockets_log_no_key(serve_socket: ServeSocket, logged: pytest.LogCapt
 def test_http2_logs_no_key(logged: pytest.LogCaptureFixture) -> None:
     """The compression of headers in HTTP/2 logs each of them at DEBUG; for our clients it does not."""
     hpack = pytest.importorskip("hpack")
-    _transport._Endpoint("https://one.test/graphql", None)._client()
+    _endpoint.Endpoint("https://one.test/graphql", None)._client()
     hpack.Encoder().encode([("authorization", wire.KEY)])
     assert_nothing_is_told(logged)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mcli._failures import _retry_after
 from mcli._retry import ATTEMPTS, ATTEMPTS_TO_CONNECT, Failure, Kind, is_ambiguous, pause
-from mcli._transport import _retry_after
 
 _PAUSES = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15, 15]
 """Seconds at most, after the first attempt, the second, and so on."""

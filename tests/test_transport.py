@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import mcli
-from mcli import MAPIException, OutcomeUnknown, RunConfig, _loop, _transport
+from mcli import MAPIException, OutcomeUnknown, RunConfig, _endpoint, _loop
 from mcli._network import tls
 from tests import wire
 
@@ -77,8 +77,8 @@ def test_reset_connection_opens_new_ones(serve_http: ServeHttp) -> None:
 
 def test_one_tls_context() -> None:
     """However many endpoints and pools there are, the certificates are read once."""
-    first = _transport._Endpoint("https://one.test/graphql", None)._client()
-    second = _transport._Endpoint("https://two.test/graphql", None)._client()
+    first = _endpoint.Endpoint("https://one.test/graphql", None)._client()
+    second = _endpoint.Endpoint("https://two.test/graphql", None)._client()
     contexts = {id(each._transport._pool._ssl_context) for each in (first, second)}  # type: ignore[attr-defined]  # httpx's
     assert {id(tls())} == contexts
 
