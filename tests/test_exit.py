@@ -136,7 +136,7 @@ def test_sigterm_waits_for_protected_updates(server: wire.HttpServer, release: R
 
 def test_the_previous_sigterm_handler_runs(server: wire.HttpServer, release: Release) -> None:
     """The handler that was there before runs after the protected update, once."""
-    code = "signal.signal(signal.SIGTERM, lambda *_: (print('mine'), sys.exit(3)))"
+    code = "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'mine\\n'), sys.exit(3)))"
     process = start(server, code + UPDATE)
     server.wait_until(lambda: len(server.calls) == 1)
     assert process.stdout is not None
