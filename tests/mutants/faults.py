@@ -156,7 +156,7 @@ FAULTS = [
         "mcli/_transport.py",
         "repeatable = not changes or (unknown and await self._remembers(endpoint))",
         "repeatable = True",
-        "test_retry.py",
+        "test_transport.py",
     ),
     Fault(
         "a 503 is taken for a promise that nothing was done",
@@ -203,17 +203,17 @@ FAULTS = [
     ),
     Fault(
         "the server is not told that a subscription was left",
-        "mcli/_socket.py",
+        "mcli/_link.py",
         "            self._say(id=serial, type=self._verbs.stop)\n",
         "            pass\n",
-        "test_socket.py",
+        "faults/test_ends.py",
     ),
     Fault(
         "a lock left out: each cold subscription opens its own socket",
         "mcli/_socket.py",
         "        if self._opening is None:\n            self._opening = asyncio.create_task(self._open())",
         "        if True:\n            self._opening = asyncio.create_task(self._open())",
-        "test_socket.py",
+        "test_watches.py",
     ),
     # Configuration
     Fault(
@@ -257,7 +257,7 @@ FAULTS = [
         "mcli/local/outcome.py",
         'if counts["user"] >= run.max_retries:',
         'if counts["user"] > run.max_retries:',
-        "properties/test_machine.py",
+        "local/test_outcome.py",
     ),
     Fault(
         "the limit of an attempt is over a moment too late",

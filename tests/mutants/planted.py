@@ -12,9 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.mutants.faults import FAULTS, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("mcli", "generated", "schema", "codegen", "tests", "examples")
@@ -52,21 +57,45 @@ def hinted(copy: Path, fault: Fault) -> list[str]:
 
 def is_caught(copy: Path, fault: Fault) -> bool:
     """Plant one fault, run the tests, and take the fault out again."""
+    begun = time.monotonic()
+    with planted(copy, fault):
+        first = hinted(copy, fault)
+        by = "" if not first or passes(copy, first) else noticed(copy)[0]
+    by = by or others_that_notice(copy, fault)
+    outcome = f"caught by {by}" if by else "MISSED"
+    print(f"{time.monotonic() - begun:5.0f} s  {fault.title}: {outcome}", flush=True)
+    return bool(by)
+
+
+@contextmanager
+def planted(copy: Path, fault: Fault) -> Iterator[None]:
+    """Have a fault in the copy for the length of a block."""
     path = copy / fault.path
     text = path.read_text("utf-8")
     if text.count(fault.right) != 1:
         raise SystemExit(
             f"{fault.title}: the text to change is {text.count(fault.right)} times in {fault.path}"
         )
-    begun = time.monotonic()
     path.write_text(text.replace(fault.right, fault.wrong), "utf-8")
     try:
-        first = hinted(copy, fault)
-        caught = (bool(first) and not passes(copy, first)) or not passes(copy, ["tests"])
+        yield
     finally:
         path.write_text(text, "utf-8")
-    print(f"{'caught' if caught else 'MISSED'}  {time.monotonic() - begun:5.0f} s  {fault.title}", flush=True)
-    return caught
+
+
+def others_that_notice(copy: Path, fault: Fault) -> str:
+    """Run all tests; return one that fails with the fault, fails again alone, and passes without the fault."""
+    with planted(copy, fault):
+        failed = [] if passes(copy, ["tests"]) else noticed(copy)
+        failed = [name for name in failed if not passes(copy, [name])]
+    return next((name for name in failed if passes(copy, [name])), "")
+
+
+def noticed(copy: Path) -> list[str]:
+    """Return the tests that failed, from what pytest printed."""
+    lines = (copy / "last.txt").read_text("utf-8").splitlines()
+    names = [line.split()[1] for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    return names or ["tests that hung, or could not begin"]
 
 
 def passes(copy: Path, tests: list[str]) -> bool:
@@ -76,7 +105,8 @@ def passes(copy: Path, tests: list[str]) -> bool:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": f"{copy}{os.pathsep}{copy / 'generated'}",
     }
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "--maxfail=5", "-q", "-p", "no:cacheprovider", *tests]
+    (copy / "last.txt").write_text("")
     try:
         done = subprocess.run(
             command,

@@ -20,9 +20,9 @@ from tests.mutants.planted import copy_project
 
 MODULES = {
     # values
-    "mcli/status.py": "tests/test_status.py tests/properties/test_values.py",
+    "mcli/status.py": "tests/test_status.py tests/properties/test_statuses.py tests/properties/test_values.py",
     "mcli/exceptions.py": "tests/test_exceptions.py tests/properties/test_values.py",
-    "mcli/metadata.py": "tests/properties/test_values.py tests/test_run_config.py mcli/metadata.py",
+    "mcli/metadata.py": "tests/properties/test_values.py tests/properties/test_round_trips.py mcli/metadata.py",
     "mcli/_spelling.py": "tests/properties/test_values.py mcli/_spelling.py",
     # configuration
     "mcli/_run_names.py": "tests/properties/test_names.py tests/test_run_config.py",

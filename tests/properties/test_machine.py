@@ -303,6 +303,19 @@ def write(pipe: Path, text: str) -> None:
             return
 
 
+def test_a_run_ends_at_its_limit() -> None:
+    """A run goes on until the last second of its limit, and not one longer."""
+    machine = PlatformMachine()
+    try:
+        run: Any = machine.create(0, 0, 1800)
+        machine.pass_time(1799)
+        assert run.end is None
+        machine.pass_time(1)
+        assert RunStatus.STOPPED is run.end
+    finally:
+        machine.teardown()
+
+
 def test_a_watch_tells_how_a_deleted_run_ended() -> None:
     """A watch of a run that is deleted ends with the run as it was last known, STOPPED and deleted."""
     with local_platform(grace=2):

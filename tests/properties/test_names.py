@@ -36,3 +36,8 @@ def test_a_name_that_is_too_long_is_left_to_the_platform(name: str) -> None:
 def test_what_is_valid_within_a_name_is_kept(name: str) -> None:
     """Letters and digits keep their places, in lower case; all else becomes a hyphen, or a digit at the end."""
     assert re.sub(r"[^a-z0-9]", "-", name.lower())[:-1] == cleaned(name)[:-1]
+
+
+def test_letters_that_grow_in_lower_case_are_cut() -> None:
+    """A name that becomes longer than 63 characters in lower case is cut there."""
+    assert 63 == len(cleaned("a" + "\u0130" * 55))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,13 @@ def test_metadata_is_sent_as_it_is_sanitized(metadata: dict[str, Any]) -> None:
         fake.result(mcli.update_run_metadata("a", metadata, future=True), reply)
         expected = {"metadata": sanitize_metadata(metadata)}
     assert expected == fake.requests[0].variables["updateRunMetadataData"]
+
+
+@given(key=ours.scalars | st.floats(), value=st.sampled_from([float("nan"), float("inf"), float("-inf")]))
+def test_metadata_is_spelled_as_json_spells_it(key: Any, value: float) -> None:
+    """A key of any simple type, and a number that JSON does not have, become the text that `json.dumps` writes."""
+    expected = {name: json.dumps(value) for name in json.loads(json.dumps({key: 1}))}
+    assert expected == sanitize_metadata({key: value})
 
 
 def moments(**spans: datetime | None) -> dict[str, datetime]:
