@@ -58,7 +58,7 @@ def test_half_a_character_at_the_end_is_said() -> None:
     assert "\ufffd" == decoder.end()
 
 
-@pytest.mark.parametrize("chunk", ["abc", "€€€€", "====a"])
+@pytest.mark.parametrize("chunk", ["abc", "€€€€", "====a", "YW\nJj"])
 def test_a_chunk_that_is_no_base64_is_an_error_of_ours(chunk: str) -> None:
     """What the platform sends and cannot be decoded is a `MAPIException`."""
     with pytest.raises(MAPIException, match=r"Error 500: .* base64"):
@@ -77,3 +77,8 @@ def test_log_text_is_a_str() -> None:
     text = LogText("a\n\nb")
     assert ("a\n\nb", 4, ["a", "", "b"]) == (text, len(text), text.split("\n"))
     assert ["a\n", "\n", "b"] == list(text)
+
+
+def test_a_long_log_ends_with_its_last_line() -> None:
+    """The lines of a log are as many as its newlines, however long it is."""
+    assert ["a\n"] * 1000 == list(LogText("a\n" * 1000))
