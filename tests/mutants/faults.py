@@ -176,7 +176,7 @@ FAULTS = [
     Fault(
         "an overlap is not trimmed",
         "mcli/_log_text.py",
-        "data[known:] if known > 0 else data",
+        "data[max(known, 0) :]",
         "data",
         "properties/test_logs.py",
     ),
