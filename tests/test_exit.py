@@ -22,7 +22,7 @@ CREATE = "mcli.create_run(mcli.RunConfig(name='r', image='bash'), future=True)"
 
 UPDATE = """
 mcli.update_run_metadata('run-a', {'a': 1}, future=True, protect=True)
-print('sent', flush=True)
+os.write(1, b'sent\\n')
 time.sleep(60)
 """
 
