@@ -9,6 +9,7 @@ Wherever a run is asked for, a `Run` or its name will do.
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -731,6 +732,8 @@ def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _seconds(hours: float) -> int:
+    if not math.isfinite(hours):
+        raise ValueError(f"max_duration={hours!r} is no number of hours")
     # 115 seconds are 0.03194… hours, which are 114.999… seconds.
     return int(hours * 3600 + 1e-6)
 

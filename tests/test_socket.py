@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mcli
-from mcli import MAPIException
+from mcli import MAPIException, _loop
+from mcli._link import Inbox, Lost
+from mcli._socket import GraphQLSocket
 from tests import wire
 
 if TYPE_CHECKING:
@@ -185,3 +187,20 @@ def test_reset_connection_does_not_end_a_log(serve_socket: ServeSocket) -> None:
     assert "a\n" == next(lines)
     mcli.MAPIConnection.reset_connection()
     assert ["b\n"] == list(lines)
+
+
+def test_a_link_that_closed_meanwhile_tells_a_late_subscription(serve_socket: ServeSocket) -> None:
+    """A subscription whose turn comes after the socket has closed hears of it, and does not wait for ever."""
+
+    server = serve_socket(end)
+
+    async def subscribe_late() -> None:
+        socket = GraphQLSocket(server.url, lambda: {"Authorization": wire.KEY})
+        link = await socket._connected()
+        await link.aclose()
+        inbox = Inbox(None)
+        link.subscribe({"query": "subscription S { s }"}, inbox)
+        with pytest.raises(Lost):
+            await inbox.take()
+
+    _loop.submit(subscribe_late()).result(wire.PATIENCE)
