@@ -28,6 +28,17 @@ class _Loop(asyncio.SelectorEventLoop):
     name server would hold the exit of a script. A daemon thread holds nothing.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._alive: set[asyncio.Task[Any]] = set()
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """Start a task and hold it until it is done: asyncio itself holds it weakly, and might collect it."""
+        task: asyncio.Task[Any] = super().create_task(coro, **options)
+        self._alive.add(task)
+        task.add_done_callback(self._alive.discard)
+        return task
+
     async def getaddrinfo(self, host: Any, port: Any, **hints: int) -> Any:
         answer: asyncio.Future[Any] = self.create_future()
 
