@@ -124,7 +124,9 @@ class Link:
         self._unused.cancel()
         self._serial += 1
         serial = str(self._serial)
-        if self._reader.done():  # it closed before the turn of this subscription came: nobody else would tell it
+        if (
+            self._reader.done()
+        ):  # it closed before the turn of this subscription came: nobody else would tell it
             inbox.put(closed(self._socket))
             return serial
         self._inboxes[serial] = inbox
