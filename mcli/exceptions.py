@@ -205,9 +205,8 @@ def from_graphql(errors: object, status: int) -> MAPIException:
 
 def _from_item(item: object, fallback: int) -> MAPIException:
     fields = item if isinstance(item, dict) else {"message": item}
-    message = fields.get("message")
-    if not isinstance(message, str) or not message:
-        message = UNKNOWN_ERROR
+    told = fields.get("message")
+    message = (told.strip() if isinstance(told, str) else "") or UNKNOWN_ERROR
     extensions = fields.get("extensions")
     code = extensions.get("code") if isinstance(extensions, dict) else None
     status = _status_of_code(code) or fallback

@@ -137,6 +137,8 @@ def test_a_code_means_a_status(code: object, status: int) -> None:
         ([{"message": "no", "extensions": None}], 200, "Error 500: no"),
         ([{"message": None, "extensions": {"code": 403}}], 200, "Error 403: Unknown Error"),
         ([{}], 200, "Error 500: Unknown Error"),
+        ([{"message": " \n"}], 200, "Error 500: Unknown Error"),
+        ([{"message": "\nRun not found\n"}], 200, "Error 500: Run not found"),
         (["no"], 200, "Error 500: no"),
         ("no", 503, "Error 503: no"),
         ({"message": "no"}, 200, "Error 500: no"),
