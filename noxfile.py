@@ -52,7 +52,7 @@ def faults(session: nox.Session) -> None:
 def thorough(session: nox.Session) -> None:
     """Try 20 times the examples of each property, then the usual number over real sockets."""
     session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
-    session.run("pytest", "tests/properties", *session.posargs, env={"HYPOTHESIS_PROFILE": "thorough"})
+    session.run("pytest", "-m", "hypothesis", *session.posargs, env={"HYPOTHESIS_PROFILE": "thorough"})
     session.run("pytest", "tests/properties", *session.posargs, env={"FAKE_OVER_SOCKETS": "1"})
 
 

@@ -1,18 +1,27 @@
-"""Servers for tests, and the check that each test leaves the event loop as it found it."""
+"""How hard properties look; servers for tests; the check that each test leaves the event loop as it found it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from hypothesis import Phase, settings
 
 from mcli import MAPIConnection, _loop
 from tests import wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+
+# How hard properties look: HYPOTHESIS_PROFILE=thorough tries 20 times the examples (`nox -s thorough`).
+settings.register_profile("usual", max_examples=100, deadline=None)
+settings.register_profile("thorough", max_examples=2000, deadline=None)
+settings.register_profile("planted", settings.get_profile("usual"), phases=[Phase.explicit, Phase.generate])
+settings.register_profile("mutants", settings.get_profile("planted"), max_examples=40, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 
 class Connect(Protocol):

@@ -6,7 +6,7 @@ import pytest
 
 from mcli.local.clock import VirtualClock, later, to_wire
 from mcli.local.executor import Exit
-from mcli.local.outcome import SYSTEM_RETRIES, SYSTEM_RETRIES_IN_A_ROW, Outcome, judge
+from mcli.local.outcome import Outcome, judge
 from mcli.local.records import Run
 
 NOW = to_wire(VirtualClock().now())
@@ -60,10 +60,14 @@ def test_preempted_run_is_tried_again_at_once() -> None:
     assert 0 == sum(preempted.failures.values())
 
 
-def test_interactive_run_completes_at_its_limit() -> None:
+@pytest.mark.parametrize(
+    ("run_type", "status"),
+    [("INTERACTIVE", "COMPLETED"), ("TRAINING", "STOPPED"), ("FINETUNE", "STOPPED")],
+)
+def test_only_an_interactive_run_completes_at_its_limit(run_type: str, status: str) -> None:
     """The time of an interactive run is over, which is no failure."""
-    limited = run(run_type="INTERACTIVE", stopping={"kind": "limit", "reason": "over"})
-    assert "COMPLETED" == judge(limited, [Exit(143)], NOW).status
+    limited = run(run_type=run_type, stopping={"kind": "limit", "reason": "over"})
+    assert status == judge(limited, [Exit(143)], NOW).status
 
 
 def test_max_retries_counts_failures_of_the_user() -> None:
@@ -77,13 +81,36 @@ def test_system_failures_count_as_others_without_the_watchdog() -> None:
     assert 3 == len(repeat(run(max_retries=2), LOST))
 
 
+@pytest.mark.parametrize("failures", [2, 3])
+def test_max_retries_may_be_lowered_meanwhile(failures: int) -> None:
+    """A run that was tried again more often than is allowed by now is not tried again."""
+    lowered = run(max_retries=2, failures={"user": failures, "system": 0, "in_a_row": 0})
+    assert judge(lowered, [Exit(1)], NOW).retry_after is None
+
+
 def test_watchdog_gives_up_on_failures_in_a_row() -> None:
     """With the watchdog a run that never gets far is given up after ten retries."""
-    assert SYSTEM_RETRIES_IN_A_ROW + 1 == len(repeat(run(retry_on_system_failure=True), LOST))
+    pauses = [outcome.retry_after for outcome in repeat(run(retry_on_system_failure=True), LOST)]
+    assert [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, None] == pauses
 
 
 def test_watchdog_forgives_what_is_long_ago() -> None:
-    """After a minute of RUNNING earlier failures are not in a row, but there is a limit in all."""
+    """After a minute of RUNNING earlier failures are not in a row, but 100 in all are too many."""
     outcomes = repeat(run(retry_on_system_failure=True), LOST, later(NOW, 60))
-    assert SYSTEM_RETRIES + 1 == len(outcomes)
+    assert 101 == len(outcomes)
     assert {0.0, None} == {outcome.retry_after for outcome in outcomes}
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(59, 4.0), (60, 0.0), (61, 0.0)])
+def test_a_minute_of_running_is_enough(seconds: int, expected: float) -> None:
+    """What counts is the time of RUNNING, to the second; then the pauses begin anew."""
+    failing = run(max_retries=9, failures={"user": 3, "system": 0, "in_a_row": 3})
+    assert expected == judge(failing, [Exit(1)], later(NOW, seconds)).retry_after
+    assert max(1.0, 2 * expected) == judge(failing, [Exit(1)], NOW).retry_after
+
+
+@pytest.mark.parametrize("failures", [{"system": 101, "in_a_row": 1}, {"system": 11, "in_a_row": 11}])
+def test_what_is_over_its_limits_is_not_tried_again(failures: dict[str, int]) -> None:
+    """Limits that were exceeded, by an older platform perhaps, are exceeded."""
+    exceeded = run(retry_on_system_failure=True, failures={"user": 0, **failures})
+    assert judge(exceeded, [LOST], NOW).retry_after is None
