@@ -28,13 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from concurrent.futures import Future
 
-__all__ = ["Operation", "deadline", "mutation", "query"]
+__all__ = ["Operation", "deadline", "mutation", "query", "timeout_of_call"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 """When the caller stops waiting, on the clock of `time.monotonic`: a retry after it is of no use."""
+
+timeout_of_call: ContextVar[float | None] = ContextVar("timeout_of_call", default=None)
+"""The caller's `timeout`, in seconds, also where a future is given back and nobody waits."""
 
 
 class Operation(Protocol[P, T]):
@@ -66,8 +69,8 @@ def mutation(prepare: Callable[P, Coroutine[Any, Any, T]]) -> Operation[P, T]:
 def _operation(prepare: Callable[P, Coroutine[Any, Any, T]], *, changes: bool) -> Operation[P, T]:
     name, options = prepare.__name__, Options(prepare)
 
-    def start(args: Any, kwargs: Any, timeout: float | None) -> Future[T]:
-        with _until(timeout):
+    def start(args: Any, kwargs: Any, timeout: float | None, *, waits: bool = True) -> Future[T]:
+        with _limited(timeout, waits=waits):
             started = _loop.submit(cast("Callable[..., Coroutine[Any, Any, T]]", prepare)(*args, **kwargs))
         if kwargs.get("protect"):
             _exit.protect(started)
@@ -79,7 +82,7 @@ def _operation(prepare: Callable[P, Coroutine[Any, Any, T]], *, changes: bool) -
     def call(*args: Any, **kwargs: Any) -> Any:
         timeout, future = options.of(args, kwargs)
         if future:
-            started = start(args, kwargs, None)
+            started = start(args, kwargs, timeout, waits=False)
             if changes:
                 _exit.finish_late(started, name)
             return started
@@ -147,12 +150,14 @@ class Options:
 
 
 @contextmanager
-def _until(timeout: float | None) -> Generator[None]:
-    token = deadline.set(None if timeout is None else time.monotonic() + timeout)
+def _limited(timeout: float | None, *, waits: bool) -> Generator[None]:
+    given = timeout_of_call.set(timeout)
+    end = deadline.set(time.monotonic() + timeout if waits and timeout is not None else None)
     try:
         yield
     finally:
-        deadline.reset(token)
+        deadline.reset(end)
+        timeout_of_call.reset(given)
 
 
 def refuse_to_block(name: str) -> None:

@@ -18,7 +18,7 @@ from typing import (
     overload,
 )
 
-from mcli._operations import query
+from mcli._operations import query, timeout_of_call
 from mcli._transport import mapi
 from mcli.exceptions import MAPIException
 
@@ -192,7 +192,7 @@ class PaginatedObjectList(ObjectList[T]):
         Raises:
             StopIteration: This page is the last.
             MAPIException: The request failed.
-            TimeoutError: It took longer than the call that gave the first page might.
+            TimeoutError: It took longer than the `timeout` of the call that gave the first page.
         """
         arguments = self._pagination(limit)
         if arguments is None:
@@ -244,7 +244,8 @@ async def read_all(
 def _page(
     items: Iterable[T], source: Source[T], obj: type[T], limit: int | None, following: str | None
 ) -> PaginatedObjectList[T]:
-    return PaginatedObjectList(items, obj, partial(next_page, source, obj), partial(_next, following, limit))
+    read_next = partial(next_page, source, obj, timeout=timeout_of_call.get())
+    return PaginatedObjectList(items, obj, read_next, partial(_next, following, limit))
 
 
 def _next(cursor: str | None, limit: int | None, new_limit: int | None) -> Mapping[str, Any] | None:

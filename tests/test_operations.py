@@ -47,6 +47,15 @@ def test_a_mutation_that_takes_too_long_says_that_its_outcome_is_unknown(serve_h
         mcli.create_run(CONFIG, timeout=SHORT)
 
 
+def test_later_pages_have_the_time_that_the_first_was_given(serve_http: ServeHttp) -> None:
+    """`timeout` bounds each page of a list, also of one that came as a future."""
+    answers = wire.Script(wire.page(wire.run(), cursor="2"), never)
+    serve_http(answers)
+    first = mcli.get_runs(limit=1, timeout=SHORT, future=True).result(wire.PATIENCE)
+    with pytest.raises(TimeoutError, match=r"within 0\.2 s"):
+        first.next_page()
+
+
 def test_a_timeout_cancels_the_work(serve_http: ServeHttp) -> None:
     """After a timeout the server sees the client go, and the next call works."""
     slow = True
