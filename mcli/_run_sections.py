@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, TypedDict
 
-from mcli._spelling import camel_case
+from mcli._spelling import camel_case, kind_of
 from mcli.exceptions import MCLIRunConfigValidationError
 
 __all__ = [
@@ -168,7 +168,7 @@ def wrong_type(
     where: str, wanted: str, value: object, place: Place = nowhere
 ) -> MCLIRunConfigValidationError:
     """Return the error to raise. The value may hold secrets, so only its type is named."""
-    return MCLIRunConfigValidationError(f"{place(where)}{where!r} is {wanted}, not a {type(value).__name__}")
+    return MCLIRunConfigValidationError(f"{place(where)}{where!r} is {wanted}, not {kind_of(value)}")
 
 
 def suggestion(key: object, names: Iterable[str]) -> str:

@@ -1,11 +1,11 @@
-"""Names in Python's spelling and in the wire's."""
+"""Names in Python's spelling, in the wire's, and in sentences."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-__all__ = ["camel_case", "snake_case"]
+__all__ = ["camel_case", "kind_of", "snake_case"]
 
 
 @lru_cache(maxsize=1024)
@@ -26,3 +26,13 @@ def snake_case(name: str) -> str:
     'retry_on_system_failure'
     """
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def kind_of(value: object) -> str:
+    """Name the type of a value that is wrong, and may be secret.
+
+    >>> kind_of(7), kind_of("x"), kind_of(None)
+    ('an int', 'a str', 'None')
+    """
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

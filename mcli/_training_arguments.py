@@ -16,7 +16,7 @@ from mcli_mapi.base_model import Input
 from mcli_mapi.input_types import ExperimentTrackerInput, MlflowInput, WandbInput
 
 from mcli._run_sections import suggestion
-from mcli._spelling import snake_case
+from mcli._spelling import kind_of, snake_case
 from mcli.exceptions import ValidationError
 
 __all__ = [
@@ -199,7 +199,7 @@ def made(kind: type[InputT], what: str, values: object) -> InputT:
         ValidationError: It is no mapping, has an unknown key, or a value of a wrong type.
     """
     if not isinstance(values, Mapping):
-        raise ValidationError(f"{what} is a mapping, not a {type(values).__name__}")
+        raise ValidationError(f"{what} is a mapping, not {kind_of(values)}")
     for key in values:
         if key not in kind.model_fields:
             raise ValidationError(f"{what} has no {key!r}{suggestion(key, kind.model_fields)}")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mcli._spelling import kind_of
 from mcli._warnings import warn
 from mcli.exceptions import ValidationError
 
@@ -24,7 +25,7 @@ def sanitize_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     {'loss': 'NaN', 'history': [1.5, '-Infinity']}
     """
     if not isinstance(metadata, Mapping):
-        raise ValidationError(f"metadata is a mapping, not a {type(metadata).__name__}")
+        raise ValidationError(f"metadata is a mapping, not {kind_of(metadata)}")
     sanitized = {}
     for key, value in metadata.items():
         try:

@@ -21,6 +21,7 @@ from mcli._run_sections import (
     suggestion,
     wrong_type,
 )
+from mcli._spelling import kind_of
 from mcli._warnings import warn
 from mcli.exceptions import MCLIRunConfigValidationError
 
@@ -154,9 +155,8 @@ _KEYS = (*_FIELDS, *(f"{section}.{key}" for section, keys in SECTIONS.items() fo
 def _read(data: object, place: Place) -> tuple[RunConfig, list[str]]:
     """Return the configuration, and what is to be said about it."""
     if not isinstance(data, Mapping):
-        kind = type(data).__name__
         raise MCLIRunConfigValidationError(
-            f"{place('')}A run configuration is a mapping of `key: value` lines, not a {kind}"
+            f"{place('')}A run configuration is a mapping of `key: value` lines, not {kind_of(data)}"
         )
     given = {key: copy.deepcopy(data[key]) for key in _FIELDS if data.get(key) is not None}
     values = {key: _checked(key, value, place) for key, value in given.items()}

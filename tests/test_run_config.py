@@ -94,6 +94,7 @@ def test_typed_dictionaries_are_dictionaries() -> None:
     )
     assert {"cluster": "r1", "gpus": 8, "node_names": ["n"]} == config.compute
     assert {"priority": "low", "resumable": True} == config.scheduling
+    assert frozenset() == ComputeConfig.__required_keys__ | SchedulingConfig.__required_keys__
 
 
 def test_the_text_is_yaml() -> None:
@@ -204,16 +205,21 @@ def test_what_a_file_should_not_have_is_told_with_its_line(text: str, said: str,
     [
         ("compute: {gpus: 8x}", "line 1: 'compute.gpus' is a whole number, not '8x'"),
         ("compute:\n  cluster: a\n  gpus: 1.5", "line 3: 'compute.gpus' is a whole number, not 1.5"),
+        ("compute: {gpus: -1.5}", "line 1: 'compute.gpus' is a whole number, not -1.5"),
         ("compute: {gpus: true}", "line 1: 'compute.gpus' is a whole number, not True"),
         ("compute: {node_names: n}", "line 1: 'compute.node_names' is a list of texts, not 'n'"),
         ("scheduling: {preemptible: 1}", "line 1: 'scheduling.preemptible' is true or false, not 1"),
         ("scheduling: {max_duration: .inf}", "line 1: 'scheduling.max_duration' is a number, not inf"),
         ("scheduling: [a]", "line 1: 'scheduling' is a mapping of `key: value` lines, not a list"),
-        ("name: 7", "line 1: 'name' is a text, not a int"),
-        ("parameters: 7", "line 1: 'parameters' is a mapping, not a int"),
+        ("name: 7", "line 1: 'name' is a text, not an int"),
+        ("parameters: 7", "line 1: 'parameters' is a mapping, not an int"),
         ("integrations: {}", "line 1: 'integrations' is a list of mappings, not a dict"),
         ("integrations: [a]", "line 1: 'integrations' is a list of mappings, not a list"),
-        ("env_variables: [A=1]", "line 1: 'env_variables' is a mapping of names to values, not a list"),
+        ("env_variables: [key=1]", "line 1: 'env_variables' is a mapping of names to values, not a list"),
+        (
+            "env_variables: [{value: 1}]",
+            "line 1: 'env_variables' is a mapping of names to values, not a list",
+        ),
         ("just a text", "A run configuration is a mapping"),
         ("", "A run configuration is a mapping"),
         ("a: b: c", "line 1, column 5: "),
@@ -371,9 +377,11 @@ def test_a_run_inside_a_run_names_its_parent(monkeypatch: pytest.MonkeyPatch) ->
     assert "outer" == to_wire(smallest())["parentName"]
 
 
-def test_a_name_of_another_run_is_no_parent_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("platform", ["", "false", "yes"])
+def test_a_name_of_another_run_is_no_parent_outside(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A `RUN_NAME` that somebody set outside of the platform is nobody's parent."""
     monkeypatch.setenv("RUN_NAME", "outer")
+    monkeypatch.setenv("MOSAICML_PLATFORM", platform)
     assert to_wire(smallest())["parentName"] is None
 
 
@@ -389,10 +397,11 @@ def test_a_variable_without_a_value_is_dropped_aloud() -> None:
         assert [] == to_wire(smallest(env_variables={"A": None}))["envVariables"]
 
 
-def test_a_changed_name_is_told() -> None:
+@pytest.mark.parametrize("name", ["My Run", "my_run"])
+def test_a_changed_name_is_told(name: str) -> None:
     """A name that is not valid is sent cleaned, with a warning that names both."""
-    with pytest.warns(UserWarning, match="named 'my-run', because 'My Run'"):
-        assert "my-run" == to_wire(smallest(name="My Run"))["runName"]
+    with pytest.warns(UserWarning, match=f"named 'my-run', because '{name}'"):
+        assert "my-run" == to_wire(smallest(name=name))["runName"]
 
 
 @pytest.mark.parametrize(
@@ -545,6 +554,11 @@ def test_nulls_inside_of_sections_do_no_harm() -> None:
         }
     )
     assert RunConfig(compute={"cluster": "r1"}, integrations=[{"integration_type": "wandb"}]) == config
+
+
+def test_what_is_no_text_is_no_value() -> None:
+    """A field that another client filled with something else, or with nothing, has no value."""
+    assert RunConfig() == from_wire({"runName": "", "parentName": 7, "image": "", "command": ["a"]})
 
 
 def test_unknown_keys_are_ignored() -> None:
