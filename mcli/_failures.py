@@ -40,8 +40,8 @@ def _is_broken(response: httpx.Response) -> bool:
 
 
 def _retry_after(text: str) -> float | None:
-    """Read seconds, at most a billion, or a date."""
-    if text.isascii() and text.isdigit() and len(text) < 10:
+    """Read seconds, or a date."""
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         at = email.utils.parsedate_to_datetime(text)

@@ -17,6 +17,9 @@ ATTEMPTS = 10
 ATTEMPTS_TO_CONNECT = 4
 """Tries in all to reach an endpoint: a dead one is to be told as such within a second."""
 
+LONGEST = 600.0
+"""Seconds that we wait when asked to: whoever asks for more is taken to be down."""
+
 
 class Kind(Enum):
     """How far a request came."""
@@ -64,7 +67,7 @@ def pause(failure: Failure, attempt: int, *, repeatable: bool, chance: float | N
     if failure.kind is Kind.FINAL or attempt >= limit or (is_ambiguous(failure) and not repeatable):
         return None
     if failure.retry_after is not None:
-        return failure.retry_after
+        return failure.retry_after if failure.retry_after <= LONGEST else None
     longest: float = 0.1 * 2**attempt
     if failure.kind is Kind.UNREACHED:
         longest /= 2

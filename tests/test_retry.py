@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from mcli._failures import _retry_after
@@ -78,11 +80,18 @@ def test_attempts_end() -> None:
     assert [False] * 9 + [True] == [each is None for each in asked]
 
 
+@pytest.mark.parametrize(("asked", "seconds"), [(0, 0), (600, 600), (601, None), (math.inf, None)])
+def test_a_platform_that_asks_for_more_than_ten_minutes_is_down(asked: float, seconds: float | None) -> None:
+    """What the platform asks for is waited for, up to ten minutes."""
+    assert seconds == pause(Failure(Kind.REFUSED, 429, asked), 1, repeatable=False)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("7", 7.0),
         ("0", 0.0),
+        ("9" * 400, math.inf),
         ("", None),
         ("soon", None),
         ("-1", None),
@@ -94,7 +103,7 @@ def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> N
     assert seconds == _retry_after(text)
 
 
-@pytest.mark.parametrize("text", ["²", "9" * 400, "inf", "nan", "Thu, 01 Jan 9999999 00:00:00 GMT"])
+@pytest.mark.parametrize("text", ["²", "inf", "nan", "Thu, 01 Jan 9999999 00:00:00 GMT"])
 def test_a_strange_retry_after_does_no_harm(text: str) -> None:
     """Digits that are no number of seconds are ignored, and nothing is raised."""
     assert _retry_after(text) is None
