@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -18,11 +17,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precon
 
 import mcli
 from mcli import MAPIConnection, MAPIException, RunStatus
-from mcli.local import Platform
-from mcli.local.clock import VirtualClock
-from mcli.local.cluster import virtual
 from mcli.testing import local_platform
+from tests.properties.killable import KillablePlatform
 from tests.properties.model import GPUS, PLACES, Known, settled
+from tests.properties.waiting import PATIENCE, taken, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,12 +28,15 @@ if TYPE_CHECKING:
 
     from mcli import Run
 
-PATIENCE = 20.0
-"""Seconds after which the platform is taken to hang."""
+SELDOM = st.sampled_from([False] * 5 + [True])
 
 
 class PlatformMachine(RuleBasedStateMachine):
-    """Calls of one user, to a platform with one node, whose clock stands still but for one rule."""
+    """Calls of one user, to a platform with one node, whose clock stands still but where a rule turns it.
+
+    Every call that changes something may be `hit` by a crash of the server: before it arrives, while it is carried
+    out, or after that.
+    """
 
     runs: Bundle[Known] = Bundle("runs")
 
@@ -44,12 +45,9 @@ class PlatformMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="mcli-machine-"))
         self.known: list[Known] = []
         self.watches: list[tuple[Known, Any]] = []
-        self.clock = VirtualClock()
-        self.platform = Platform(
-            self.folder / "data", cluster=virtual(1, GPUS, "a100_80gb"), clock=self.clock, grace=2
-        )
+        self.lost: list[Known] = []
+        self.platform = KillablePlatform(self.folder / "data", GPUS)
         self.stack = ExitStack()
-        self.platform.start()
         self.stack.enter_context(MAPIConnection(self.platform.endpoint, self.platform.api_key))
 
     def teardown(self) -> None:
@@ -71,7 +69,7 @@ class PlatformMachine(RuleBasedStateMachine):
         by_name = {run.name: run for run in found}
         for each in self.known:
             if by_name[each.name].status is RunStatus.RUNNING:
-                each.see(self.clock.now())
+                each.see(self.platform.now)
 
     def listed(self, **filters: Any) -> list[Run]:
         """Return what is listed, over pages of two."""
@@ -81,6 +79,18 @@ class PlatformMachine(RuleBasedStateMachine):
         """Return the names of the runs that are there, newest first."""
         return [each.name for each in reversed(self.known) if not each.is_deleted]
 
+    def crash(self) -> None:
+        """Kill the server, and start another one."""
+        self.platform.kill()
+        self.platform.start()
+
+    def change(self, verb: Callable[..., Future[Any]], *arguments: Any, hit: bool, **more: Any) -> Any:
+        """Make a call that changes something, and that may be hit by a crash; it is carried out once."""
+        done = verb(*arguments, future=True, **more)
+        if hit:
+            self.crash()
+        return done.result(PATIENCE)
+
     # What people do
 
     @precondition(lambda self: len(self.known) < PLACES)
@@ -89,11 +99,13 @@ class PlatformMachine(RuleBasedStateMachine):
         gpus=st.sampled_from([0, 0, GPUS]),
         max_retries=st.integers(0, 1),
         limit=st.sampled_from([None, None, 1800]),
+        hit=SELDOM,
     )
-    def create(self, gpus: int, max_retries: int, limit: float | None) -> Known:
+    def create(self, gpus: int, max_retries: int, limit: float | None, hit: bool) -> Known:
         pipe = self.folder / f"pipe-{len(self.known)}"
         os.mkfifo(pipe)
-        run = mcli.create_run(
+        run = self.change(
+            mcli.create_run,
             mcli.RunConfig(
                 name="machine",
                 image="bash",
@@ -101,22 +113,29 @@ class PlatformMachine(RuleBasedStateMachine):
                 compute={"gpus": gpus},
                 scheduling={"max_retries": max_retries, **({"max_duration": limit / 3600} if limit else {})},
                 metadata={"number": len(self.known)},
-            )
+            ),
+            hit=hit,
         )
-        known = Known(run.name, pipe, gpus, self.clock.now(), max_retries, limit, {"number": len(self.known)})
+        known = Known(
+            run.name, pipe, gpus, self.platform.now, max_retries, limit, {"number": len(self.known)}
+        )
         assert (known.created_at, max_retries) == (run.created_at, run.max_retries)
         assert limit == (None if run.max_duration is None else run.max_duration * 3600)
         self.known.append(known)
         self.settle()
         return known
 
-    @rule(run=runs, code=st.sampled_from([0, 3, 9]))
-    def finish(self, run: Known, code: int) -> None:
-        """The command of a run ends: well, with an error, or killed."""
+    @rule(run=runs, code=st.sampled_from([0, 3, 9]), unseen=SELDOM)
+    def finish(self, run: Known, code: int, unseen: bool) -> None:
+        """The command of a run ends: well, with an error, or killed; perhaps while no server is there."""
         if not run.is_running:
             return
         attempt = run.attempts - 1
+        if unseen:
+            self.platform.kill()
         write(run.pipe, f"{code}\n")
+        if unseen:
+            self.platform.start()
         if code == 0:
             run.end = RunStatus.COMPLETED
         else:
@@ -125,9 +144,9 @@ class PlatformMachine(RuleBasedStateMachine):
         if not run.is_deleted:
             assert f"up\ngot {code}\n" == mcli.get_run_logs(run.name, resumption=attempt, timeout=PATIENCE)
 
-    @rule(run=runs, reason=st.sampled_from([None, "enough"]))
-    def stop(self, run: Known, reason: str | None) -> None:
-        if self.is_missing(run, lambda: mcli.stop_run(run.name, reason=reason)):
+    @rule(run=runs, reason=st.sampled_from([None, "enough"]), hit=SELDOM)
+    def stop(self, run: Known, reason: str | None, hit: bool) -> None:
+        if self.is_missing(run, lambda: self.change(mcli.stop_run, run.name, reason=reason, hit=hit)):
             return
         changed = run.end is None
         run.end = run.end or RunStatus.STOPPED
@@ -135,9 +154,9 @@ class PlatformMachine(RuleBasedStateMachine):
         if changed and reason:
             assert reason == mcli.get_run(run.name).reason
 
-    @rule(run=runs)
-    def start(self, run: Known) -> None:
-        if self.is_missing(run, lambda: None if run.end is None else mcli.start_run(run.name)):
+    @rule(run=runs, hit=SELDOM)
+    def start(self, run: Known, hit: bool) -> None:
+        if self.is_missing(run, lambda: run.end and self.change(mcli.start_run, run.name, hit=hit)):
             return
         if run.end is None:
             with pytest.raises(MAPIException, match="only runs that have ended"):
@@ -147,28 +166,34 @@ class PlatformMachine(RuleBasedStateMachine):
             run.again()
         self.settle()
 
-    @rule(run=runs)
-    def delete(self, run: Known) -> None:
-        if self.is_missing(run, lambda: mcli.delete_run(run.name)):
+    @rule(run=runs, hit=SELDOM)
+    def delete(self, run: Known, hit: bool) -> None:
+        if self.is_missing(run, lambda: self.change(mcli.delete_run, run.name, hit=hit)):
             return
         run.is_deleted, run.end = True, run.end or RunStatus.STOPPED
+        if hit:
+            self.lost.append(run)
         self.settle()
         with pytest.raises(MAPIException, match="404"):
             mcli.get_run(run.name)
 
-    @rule(run=runs, max_retries=st.integers(0, 1), preemptible=st.booleans())
-    def update(self, run: Known, max_retries: int, preemptible: bool) -> None:
-        changed = self.is_missing(
-            run, lambda: mcli.update_run(run.name, max_retries=max_retries, preemptible=preemptible)
-        )
-        if not changed:
+    @rule(run=runs, max_retries=st.integers(0, 1), preemptible=st.booleans(), hit=SELDOM)
+    def update(self, run: Known, max_retries: int, preemptible: bool, hit: bool) -> None:
+        values = {"max_retries": max_retries, "preemptible": preemptible}
+        if not self.is_missing(run, lambda: self.change(mcli.update_run, run.name, **values, hit=hit)):
             run.max_retries = max_retries
             found = mcli.get_run(run.name)
             assert (max_retries, preemptible) == (found.max_retries, found.preemptible)
 
-    @rule(run=runs, entries=st.dictionaries(st.sampled_from("abc"), st.integers() | st.text(max_size=3)))
-    def annotate(self, run: Known, entries: dict[str, Any]) -> None:
-        if not self.is_missing(run, lambda: mcli.update_run_metadata(run.name, entries)):
+    @rule(
+        run=runs,
+        entries=st.dictionaries(st.sampled_from("abc"), st.integers() | st.text(max_size=3)),
+        hit=SELDOM,
+    )
+    def annotate(self, run: Known, entries: dict[str, Any], hit: bool) -> None:
+        if not self.is_missing(
+            run, lambda: self.change(mcli.update_run_metadata, run.name, entries, hit=hit)
+        ):
             run.metadata |= entries
             assert run.metadata == mcli.get_run(run.name).metadata
 
@@ -188,17 +213,21 @@ class PlatformMachine(RuleBasedStateMachine):
 
     # What happens to them
 
-    @rule(seconds=st.sampled_from([1, 1799, 1800, 4000]))
-    def pass_time(self, seconds: int) -> None:
-        self.clock.advance(seconds)
+    @rule(seconds=st.sampled_from([1, 1799, 1800, 4000]), unseen=SELDOM)
+    def pass_time(self, seconds: int, unseen: bool) -> None:
+        """Time passes; perhaps while no server is there."""
+        if unseen:
+            self.platform.kill()
+        self.platform.advance(seconds)
+        if unseen:
+            self.platform.start()
         for each in self.known:
-            each.pass_time(self.clock.now())
+            each.pass_time(self.platform.now)
         self.settle()
 
     @rule()
-    def restart_the_server(self) -> None:
-        self.platform.stop(runs=False)
-        self.platform.start()
+    def crash_the_server(self) -> None:
+        self.crash()
         self.settle()
 
     # What is seen
@@ -229,7 +258,7 @@ class PlatformMachine(RuleBasedStateMachine):
         """What is created between two pages moves nothing from one to the other."""
         expected = self.expect()
         first = mcli.get_runs(limit=1)
-        self.create(0, 0, None)
+        self.create(0, 0, None, hit=False)
         assert expected == [run.name for run in first.iter_all()]
 
     @rule(names=st.sets(runs, max_size=3))
@@ -248,8 +277,8 @@ class PlatformMachine(RuleBasedStateMachine):
         """A watch of a run that has ended told each status since it began, once, and ends."""
         for run, watch in [each for each in self.watches if each[0].end is not None]:
             self.watches.remove((run, watch))
-            # A watch that lost its server comes back to a run that is there no more, and says so.
-            with suppress_missing() if run.is_deleted else nullcontext():
+            # A watch that lost its server while the run was deleted comes back to no run, and says so.
+            with suppress_missing() if run in self.lost else nullcontext():
                 told = [step.status for step in taken(watch)]
             if not run.is_deleted:
                 passed = [span.status for span in mcli.get_run(run.name).lifecycle]
@@ -275,42 +304,14 @@ def suppress_missing() -> Iterator[None]:
             raise
 
 
-def taken(watch: Any) -> list[Run]:
-    """Return what is left of a watch, to its end."""
-    seen: list[Run] = []
-    for step in watch:
-        pending: Future[Run] = step
-        try:
-            seen.append(pending.result(PATIENCE))
-        except StopAsyncIteration:
-            break
-    return seen
-
-
-def write(pipe: Path, text: str) -> None:
-    """Write to a pipe once its reader is there."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError as e:
-            if e.errno != errno.ENXIO or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            os.write(end, text.encode())
-            os.close(end)
-            return
-
-
 def test_a_run_ends_at_its_limit() -> None:
     """A run goes on until the last second of its limit, and not one longer."""
     machine = PlatformMachine()
     try:
-        run: Any = machine.create(0, 0, 1800)
-        machine.pass_time(1799)
+        run: Any = machine.create(0, 0, 1800, hit=False)
+        machine.pass_time(1799, unseen=False)
         assert run.end is None
-        machine.pass_time(1)
+        machine.pass_time(1, unseen=False)
         assert RunStatus.STOPPED is run.end
     finally:
         machine.teardown()
