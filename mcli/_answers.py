@@ -97,7 +97,7 @@ def _explain_payload(payload: object, status: int, reason: str, error: Validatio
         return from_graphql(payload["errors"], status)
     if payload.get("data") is None:
         return _without_data(status, reason)
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors()[0]
     where = ".".join(map(str, first["loc"][1:])) or "data"
     who = _name(payload, first["loc"])
     return MAPIException(

@@ -67,6 +67,8 @@ def test_several_errors_are_one_exception() -> None:
     ("content", "status", "reason", "expected"),
     [
         (b"{}", 401, "Unauthorized", "Error 401: Unauthorized"),
+        (b"{}", 400, "Bad Request", "Error 400: Bad Request"),
+        (HTML, 400, "Bad Request", "Error 400: Bad Request"),
         (b'{"data": null}', 403, "Forbidden", "Error 403: Forbidden"),
         (b'{"message": "no"}', 503, "", "Error 503: The platform refused the request"),
         (HTML, 404, "Not Found", "Error 404: Not Found"),
@@ -93,16 +95,24 @@ def test_a_200_that_is_no_json_says_so(content: bytes) -> None:
     assert "log in" not in str(error)
 
 
+def test_an_answer_without_a_status_is_a_200() -> None:
+    """What came by another way than HTTP is taken as it is."""
+    with pytest.raises(MAPIException, match="answered 200, but not with JSON"):
+        read(GetRunsPaginated, HTML)
+
+
 def test_deeply_nested_json_is_an_error_of_ours() -> None:
     """Depth that exhausts the reader is an answer that cannot be read."""
     assert 500 == refusal(b"[" * 100_000 + b"]" * 100_000).status
 
 
 def test_a_malformed_run_is_named() -> None:
-    """One run in a page that cannot be read is named, with the field that is wrong."""
-    runs = [wire.run("run-a"), without(wire.run("run-b"), "createdAt"), wire.run("run-c")]
+    """The first run in a page that cannot be read is named, with the field that is wrong."""
+    runs = [wire.run("run-a"), *(without(wire.run(name), "createdAt") for name in ("run-b", "run-c"))]
     error = refusal(json.dumps(wire.page(*runs)).encode())
-    assert "getRunsPaginated.runs.1.createdAt: Field required (of 'run-b')" in error.message
+    assert error.message == (
+        "The platform's answer cannot be read: getRunsPaginated.runs.1.createdAt: Field required (of 'run-b')."
+    )
 
 
 def test_a_message_does_not_hold_the_answer() -> None:
@@ -118,6 +128,13 @@ def test_payloads_of_subscriptions_are_read_alike(payload: object) -> None:
     """A payload that cannot be read is an error of ours too."""
     with pytest.raises(MAPIException):
         decode(WatchRunStatus, payload)
+
+
+def test_an_error_of_a_subscription_is_the_platforms() -> None:
+    """Errors in a payload count, data without errors is data."""
+    with pytest.raises(MAPIException, match="Error 404: gone"):
+        decode(WatchRunStatus, {"data": None, **wire.error(404, "gone")})
+    assert "RUNNING" == decode(WatchRunStatus, {"data": {"watchRunStatus": "RUNNING"}}).watch_run_status
 
 
 # As a caller meets it
