@@ -109,7 +109,7 @@ def watches(count: int) -> None:
     from mcli_mapi.fragments import RunFields
 
     from bench.server import RUN
-    from mcli.runs import run_of
+    from mcli.run import run_of
 
     run = run_of(RunFields.model_validate(RUN))
     with serving(answer) as endpoint, mcli.MAPIConnection(endpoint, "a-key"):

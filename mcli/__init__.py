@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from mcli.exceptions import OutcomeUnknown as OutcomeUnknown
     from mcli.exceptions import RunConfigException as RunConfigException
     from mcli.exceptions import RunStatusNotReached as RunStatusNotReached
+    from mcli.finetune import Finetune as Finetune
     from mcli.finetune_config import ExperimentTracker as ExperimentTracker
     from mcli.finetune_config import FinetuneConfig as FinetuneConfig
     from mcli.finetune_config import FinetuneTaskType as FinetuneTaskType
-    from mcli.finetunes import Finetune as Finetune
     from mcli.finetunes import create_finetuning_run as create_finetuning_run
     from mcli.finetunes import delete_finetuning_run as delete_finetuning_run
     from mcli.finetunes import delete_finetuning_runs as delete_finetuning_runs
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from mcli.pages import ObjectList as ObjectList
     from mcli.pages import PaginatedObjectList as PaginatedObjectList
     from mcli.pretrains import create_pretraining_run as create_pretraining_run
+    from mcli.run import Run as Run
     from mcli.run_config import ComputeConfig as ComputeConfig
     from mcli.run_config import RunConfig as RunConfig
     from mcli.run_config import SchedulingConfig as SchedulingConfig
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from mcli.run_details import Node as Node
     from mcli.run_details import Resumption as Resumption
     from mcli.run_details import RunLifecycle as RunLifecycle
-    from mcli.runs import Run as Run
     from mcli.runs import create_interactive_run as create_interactive_run
     from mcli.runs import create_run as create_run
     from mcli.runs import delete_run as delete_run
@@ -111,9 +111,9 @@ _HOME = {
         "RunConfigException",
         "RunStatusNotReached",
     ),
+    "finetune": ("Finetune",),
     "finetune_config": ("ExperimentTracker", "FinetuneConfig", "FinetuneTaskType"),
     "finetunes": (
-        "Finetune",
         "create_finetuning_run",
         "delete_finetuning_run",
         "delete_finetuning_runs",
@@ -125,10 +125,10 @@ _HOME = {
     "logs": ("follow_run_logs", "get_run_logs"),
     "pages": ("ObjectList", "PaginatedObjectList"),
     "pretrains": ("create_pretraining_run",),
+    "run": ("Run",),
     "run_config": ("ComputeConfig", "RunConfig", "SchedulingConfig"),
     "run_details": ("FormattedRunEvent", "Node", "Resumption", "RunLifecycle"),
     "runs": (
-        "Run",
         "create_interactive_run",
         "create_run",
         "delete_run",

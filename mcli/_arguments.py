@@ -5,13 +5,12 @@ from __future__ import annotations
 import difflib
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["Named", "member", "members", "name_of", "names_of", "time_text"]
-
+__all__ = ["Named", "given", "member", "members", "name_of", "names_of", "time_text"]
 
 E = TypeVar("E", bound=Enum)
 
@@ -77,6 +76,11 @@ def members(kind: type[E], values: Iterable[str | E], what: str) -> list[E]:
     if isinstance(values, str):
         raise TypeError(f"{what} is a list, not a text")
     return [member(kind, value, what) for value in values]
+
+
+def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what was not given."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def time_text(value: str | datetime, what: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from mcli._transport import HttpTransport
-    from mcli.runs import Run
+    from mcli.run import Run
 
 __all__ = ["read_details"]
 

@@ -1,4 +1,4 @@
-"""Finetuning runs: what they are, and everything that makes, reads or changes them.
+"""Everything that makes, reads or changes finetuning runs.
 
 A finetuning run is a run too: it, or its name, will do for `get_run`, `follow_run_logs`, `wait_for_run_status` and all
 others. `timeout` and `future`: see `mcli.runs`.
@@ -6,8 +6,6 @@ others. `timeout` and `future`: see `mcli.runs`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,32 +20,32 @@ from mcli_mapi.input_types import (
     StringFilter,
 )
 
-from mcli._arguments import name_of, names_of
+from mcli._arguments import given, name_of, names_of
 from mcli._operations import mutation, query
 from mcli._run_filters import page_request
 from mcli._training_arguments import positive
 from mcli._transport import mapi
 from mcli.exceptions import MAPIException
-from mcli.finetune_config import ExperimentTracker, FinetuneConfig, FinetuneTaskType, from_wire, to_wire
+from mcli.finetune import Finetune, finetune_of
+from mcli.finetune_config import ExperimentTracker, FinetuneConfig, FinetuneTaskType, to_wire
 from mcli.pages import ObjectList, PaginatedObjectList, read_all, read_page
 from mcli.run_details import FormattedRunEvent, event
-from mcli.status import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
+    from datetime import datetime
 
     from mcli_mapi.client import Mapi
     from mcli_mapi.fragments import (
         DetailedFinetunesPageFields,
-        FinetuneDetailsFields,
         FinetuneFields,
         FinetunesPageFields,
     )
 
     from mcli._arguments import Named
+    from mcli.status import RunStatus
 
 __all__ = [
-    "Finetune",
     "create_finetuning_run",
     "delete_finetuning_run",
     "delete_finetuning_runs",
@@ -56,47 +54,6 @@ __all__ = [
     "stop_finetuning_run",
     "stop_finetuning_runs",
 ]
-
-_REQUIRED = ("id", "name", "status", "createdByEmail", "createdAt", "updatedAt")
-
-
-@dataclass
-class Finetune:
-    """A finetuning run, as it was when it was read.
-
-    A plain value, as `Run` is.
-
-    >>> import mcli
-    >>> finetune = mcli.create_finetuning_run("mosaicml/mpt-7b", "s3://my-bucket/train.jsonl", "s3://my-bucket/out",
-    ...     disable_credentials_check=True)
-    >>> finetune.name.startswith("ift-mpt-7b-"), finetune.status.is_terminal()
-    (True, False)
-    """
-
-    id: str
-    """Unique identifier of the finetuning run."""
-    name: str
-    """Its name, made by the platform of the model's."""
-    status: RunStatus
-    created_at: datetime
-    updated_at: datetime
-    created_by: str
-    """Email of the user who created it."""
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
-    reason: str | None = None
-    """Why it is in this status, e.g. `Run completed successfully`."""
-    estimated_end_time: datetime | None = None
-    """When the platform expects it to be done."""
-    model: str | None = None
-    """Name of the model. This and what follows are there where a call says that it fetches details."""
-    save_folder: str | None = None
-    train_data_path: str | None = None
-    submitted_config: FinetuneConfig | None = None
-    """What was submitted."""
-    events: list[FormattedRunEvent] | None = None
-    """What happened to it."""
-    _required_properties: tuple[str, ...] = field(default=_REQUIRED, repr=False, compare=False)
 
 
 @mutation
@@ -172,7 +129,7 @@ async def _created(client: Mapi, sent: CreateFinetuneInput) -> Finetune:
     created = (await client.create_finetune(sent)).create_finetune
     if not created:
         raise MAPIException(500, "The platform answered without the finetuning run that it was to create.")
-    return _finetune(created[0])
+    return finetune_of(created[0])
 
 
 @query
@@ -239,13 +196,13 @@ async def _read_page(
     if request.filters is not None and request.filters.name is not None and not request.filters.name.in_:
         return [], None  # on the wire an empty list of names selects every finetuning run
     asked = {"cursor": cursor, "limit": limit}
-    request = request.model_copy(update={name: value for name, value in asked.items() if value is not None})
+    request = request.model_copy(update=given(asked))
     page: FinetunesPageFields | DetailedFinetunesPageFields
     if details:
         page = (await client.get_finetunes_paginated_with_details(request)).get_finetunes_paginated
     else:
         page = (await client.get_finetunes_paginated(request)).get_finetunes_paginated
-    return [_finetune(each) for each in page.finetunes], page.cursor if page.has_next_page else None
+    return [finetune_of(each) for each in page.finetunes], page.cursor if page.has_next_page else None
 
 
 @mutation
@@ -374,27 +331,4 @@ def _one(found: list[Finetune], name: str) -> Finetune:
 
 
 def _finetunes(found: Iterable[FinetuneFields]) -> ObjectList[Finetune]:
-    return ObjectList([_finetune(each) for each in found], Finetune)
-
-
-def _finetune(fields: FinetuneFields) -> Finetune:
-    finetune = Finetune(
-        id=fields.id,
-        name=fields.name,
-        status=RunStatus.from_string(fields.status),
-        created_at=fields.created_at,
-        updated_at=fields.updated_at,
-        created_by=fields.created_by_email,
-        started_at=fields.started_at,
-        completed_at=fields.completed_at,
-        reason=fields.reason,
-        estimated_end_time=fields.estimated_end_time,
-    )
-    details: FinetuneDetailsFields | None = getattr(fields, "details", None)
-    if details is not None:
-        finetune.model = details.model
-        finetune.save_folder = details.save_folder
-        finetune.train_data_path = details.train_data_path
-        finetune.submitted_config = from_wire(details)
-        finetune.events = [event(each) for each in details.formatted_finetuning_events]
-    return finetune
+    return ObjectList([finetune_of(each) for each in found], Finetune)

@@ -18,7 +18,7 @@ from mcli import _training_arguments as check
 from mcli._operations import mutation
 from mcli._transport import mapi
 from mcli.exceptions import MAPIException, ValidationError
-from mcli.runs import Run, run_of
+from mcli.run import Run, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable

@@ -1,4 +1,4 @@
-"""Runs: what they are, and everything that makes, reads or changes them.
+"""Everything that makes, reads or changes runs.
 
 `timeout` and `future` mean the same everywhere. A call blocks for `timeout` seconds at most (None: for as long as it
 takes) and then raises `TimeoutError`; the environment variable `MCLI_TIMEOUT` replaces the default. With `future=True`
@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,37 +25,29 @@ from mcli_mapi.input_types import (
     UpdateRunMetadataInput,
 )
 
-from mcli._arguments import Named, name_of, names_of
+from mcli._arguments import Named, given, name_of, names_of
 from mcli._operations import mutation, query
 from mcli._run_filters import named, page_request
-from mcli._run_input import from_wire, to_wire
+from mcli._run_input import to_wire
 from mcli._transport import mapi
 from mcli._warnings import warn
 from mcli.exceptions import MAPIException
 from mcli.metadata import sanitize_metadata
 from mcli.pages import ObjectList, PaginatedObjectList, read_all, read_page
+from mcli.run import Run, run_of
 from mcli.run_config import RunConfig
-from mcli.run_details import (
-    FormattedRunEvent,
-    Node,
-    Resumption,
-    RunLifecycle,
-    event,
-    lifecycle,
-    node,
-    resumption,
-)
-from mcli.status import RunStatus
-from mcli.vocabulary import RunType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from datetime import datetime
 
     from mcli_mapi.client import Mapi
     from mcli_mapi.fragments import DetailedRunFields, DetailedRunsPageFields, RunFields, RunsPageFields
 
+    from mcli.status import RunStatus
+    from mcli.vocabulary import RunType
+
 __all__ = [
-    "Run",
     "create_interactive_run",
     "create_run",
     "delete_run",
@@ -71,159 +61,6 @@ __all__ = [
     "update_run",
     "update_run_metadata",
 ]
-
-_REQUIRED = (
-    "id", "name", "status", "createdAt", "updatedAt", "reason", "createdByEmail", "priority", "preemptible",
-    "retryOnSystemFailure", "resumptions", "isDeleted", "runType",
-)  # fmt: skip
-
-
-@dataclass
-class Run:
-    """A run that has been launched on the MosaicML platform, as it was when it was read.
-
-    A plain value: it compares, copies and pickles, and changes only where you change it.
-
-    >>> import mcli
-    >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
-    >>> mcli.wait_for_run_status(run, "completed").refresh().status
-    <RunStatus.COMPLETED: 'COMPLETED'>
-    """
-
-    run_uid: str
-    """Unique identifier of the run."""
-    name: str
-    """Name of the run: the name that was asked for, with a suffix that makes it unique."""
-    status: RunStatus
-    created_at: datetime
-    updated_at: datetime
-    created_by: str
-    """Email of the user who created the run."""
-    priority: str
-    """Its place in the queue, e.g. `auto`, `low` or `lowest`."""
-    preemptible: bool
-    """Whether runs of higher priority may stop it and queue it again."""
-    retry_on_system_failure: bool
-    cluster: str
-    gpus: int
-    """GPUs on all nodes."""
-    gpu_type: str
-    cpus: int
-    node_count: int
-    latest_resumption: Resumption | None
-    """The current attempt."""
-    is_deleted: bool
-    run_type: RunType
-    max_retries: int | None = None
-    """How often the platform tries the run again when it fails."""
-    reason: str | None = None
-    """Why the run is in this status, e.g. the exit code, or what `stop_run` was told."""
-    nodes: list[Node] = field(default_factory=list)
-    submitted_config: RunConfig | None = None
-    """What was submitted. This and other details are there where a call says that it fetches them."""
-    metadata: dict[str, Any] | None = None
-    last_resumption_id: str | None = None
-    resumptions: list[Resumption] = field(default_factory=list)
-    """All attempts, the current one last."""
-    events: list[FormattedRunEvent] = field(default_factory=list)
-    lifecycle: list[RunLifecycle] = field(default_factory=list)
-    """The statuses that the run has been in, and when."""
-    image: str | None = None
-    max_duration: float | None = None
-    """Hours after which the platform stops the run."""
-    _required_properties: tuple[str, ...] = field(default=_REQUIRED, repr=False, compare=False)
-
-    @property
-    def started_at(self) -> datetime | None:
-        """When the first attempt began."""
-        return self.resumptions[0].started_at if self.resumptions else None
-
-    @property
-    def completed_at(self) -> datetime | None:
-        """When the last attempt ended; one that was stopped before it began does not count."""
-        ended = (
-            each.ended_at for each in reversed(self.resumptions) if each.ended_at or not _was_stopped(each)
-        )
-        return next(ended, None)
-
-    def clone(
-        self,
-        name: str | None = None,
-        image: str | None = None,
-        cluster: str | None = None,
-        instance: str | None = None,
-        nodes: int | None = None,
-        gpu_type: str | None = None,
-        gpus: int | None = None,
-        priority: str | None = None,
-        preemptible: bool | None = None,
-        max_retries: int | None = None,
-        max_duration: float | None = None,
-    ) -> Run:
-        """Submit a new run with this one's configuration; what is given here goes before it.
-
-        Args:
-            max_duration: Hours.
-
-        Raises:
-            MAPIException: The configuration of this run is not known, or the new one is refused.
-        """
-        submitted = self.submitted_config or self.refresh().submitted_config
-        if submitted is None:
-            raise MAPIException(500, f"The platform does not know the configuration of run {self.name!r}.")
-        config = copy.deepcopy(submitted)
-        config.name = name or config.name
-        config.image = image or config.image
-        compute = {
-            "cluster": cluster,
-            "instance": instance,
-            "nodes": nodes,
-            "gpu_type": gpu_type,
-            "gpus": gpus,
-        }
-        scheduling = {
-            "priority": priority,
-            "preemptible": preemptible,
-            "max_retries": max_retries,
-            "max_duration": max_duration,
-        }
-        config.compute = {**config.compute, **_given(compute)}
-        config.scheduling = {**config.scheduling, **_given(scheduling)}
-        return create_run(config)
-
-    def refresh(self) -> Run:
-        """Return the run as it is now, with details."""
-        return get_run(self)
-
-    def stop(self) -> Run:
-        """Stop the run; see `stop_run`."""
-        return stop_run(self)
-
-    def delete(self) -> Run:
-        """Delete the run; see `delete_run`."""
-        return delete_run(self)
-
-    def update(
-        self,
-        preemptible: bool | None = None,
-        priority: str | None = None,
-        max_retries: int | None = None,
-        retry_on_system_failure: bool | None = None,
-        max_duration: float | None = None,
-    ) -> Run:
-        """Change settings of the run; see `update_run`."""
-        return update_run(
-            self,
-            preemptible=preemptible,
-            priority=priority,
-            max_retries=max_retries,
-            retry_on_system_failure=retry_on_system_failure,
-            max_duration=max_duration,
-        )
-
-    def update_metadata(self, metadata: dict[str, Any]) -> Run:
-        """Merge keys into the run's metadata; see `update_run_metadata`."""
-        return update_run_metadata(self, metadata)
 
 
 @mutation
@@ -417,7 +254,7 @@ async def _read_page(
     if request.filters is not None and request.filters.name is not None and not request.filters.name.in_:
         return [], None  # on the wire an empty list of names selects every run
     asked = {"cursor": cursor, "limit": limit} if cursor is not None else {"limit": limit}
-    request = request.model_copy(update={name: value for name, value in asked.items() if value is not None})
+    request = request.model_copy(update=given(asked))
     page: RunsPageFields | DetailedRunsPageFields
     if details:
         page = (await client.get_runs_paginated_with_details(request)).get_runs_paginated
@@ -586,7 +423,7 @@ def update_run(
     1.5
     >>> run = mcli.stop_run(run)
     """
-    changes = _given(
+    changes = given(
         {
             "preemptible": preemptible,
             "priority": priority,
@@ -645,53 +482,6 @@ async def _described(client: Mapi, name: str, sent: UpdateRunMetadataInput) -> R
     return _one(_runs((await client.update_run_metadata(_select([name]), sent)).update_run_metadata), name)
 
 
-def run_of(fields: RunFields) -> Run:
-    """Read a run from the wire; with details where it has them.
-
-    Raises:
-        MAPIException: The run came without an attempt, of which it has one at least.
-    """
-    if not fields.resumptions:
-        raise MAPIException(
-            500, f"The platform sent run {fields.name!r} without a resumption; it has one at least."
-        )
-    resumptions = [resumption(each) for each in fields.resumptions]
-    latest, seconds = resumptions[-1], fields.max_duration_seconds
-    run = Run(
-        run_uid=fields.id,
-        name=fields.name,
-        status=RunStatus.from_string(fields.status),
-        created_at=fields.created_at,
-        updated_at=fields.updated_at,
-        created_by=fields.created_by_email,
-        priority=fields.priority,
-        preemptible=fields.preemptible,
-        retry_on_system_failure=fields.retry_on_system_failure,
-        cluster=latest.cluster,
-        gpus=latest.gpus,
-        gpu_type=latest.gpu_type,
-        cpus=latest.cpus,
-        node_count=latest.node_count,
-        latest_resumption=latest,
-        is_deleted=fields.is_deleted,
-        run_type=RunType.from_string(fields.run_type),
-        max_retries=fields.max_retries,
-        reason=latest.reason or fields.reason,
-        resumptions=resumptions,
-        max_duration=seconds if seconds is None else seconds / 3600,
-    )
-    details = getattr(fields, "details", None)
-    if details is not None:
-        run.nodes = [node(each) for each in details.nodes]
-        run.submitted_config = from_wire(details.original_run_input)
-        run.metadata = details.metadata
-        run.last_resumption_id = details.last_execution_id
-        run.events = [event(each) for each in details.formatted_run_events]
-        run.lifecycle = [lifecycle(each) for each in details.lifecycle]
-        run.image = details.image
-    return run
-
-
 def _run_input(config: RunConfig) -> RunInput:
     return RunInput(**to_wire(_checked(config)))
 
@@ -727,16 +517,8 @@ def _one(runs: list[Run], name: str) -> Run:
     return runs[0]
 
 
-def _given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if value is not None}
-
-
 def _seconds(hours: float) -> int:
     if not math.isfinite(hours):
         raise ValueError(f"max_duration={hours!r} is no number of hours")
     # 115 seconds are 0.03194… hours, which are 114.999… seconds.
     return int(hours * 3600 + 1e-6)
-
-
-def _was_stopped(attempt: Resumption) -> bool:
-    return attempt.status is RunStatus.STOPPED

@@ -14,9 +14,9 @@ from mcli.exceptions import (
     RunConfigException,
     RunStatusNotReached,
 )
+from mcli.finetune import Finetune
 from mcli.finetune_config import ExperimentTracker, FinetuneConfig, FinetuneTaskType
 from mcli.finetunes import (
-    Finetune,
     create_finetuning_run,
     delete_finetuning_run,
     delete_finetuning_runs,
@@ -28,10 +28,10 @@ from mcli.finetunes import (
 from mcli.logs import follow_run_logs, get_run_logs
 from mcli.pages import ObjectList, PaginatedObjectList
 from mcli.pretrains import create_pretraining_run
+from mcli.run import Run
 from mcli.run_config import ComputeConfig, RunConfig, SchedulingConfig
 from mcli.run_details import FormattedRunEvent, Node, Resumption, RunLifecycle
 from mcli.runs import (
-    Run,
     create_interactive_run,
     create_run,
     delete_run,

@@ -16,7 +16,7 @@ from mcli._run_reader import read_details
 from mcli._streams import stream
 from mcli._transport import transport
 from mcli.exceptions import MAPIException, RunStatusNotReached
-from mcli.runs import Run
+from mcli.run import Run
 from mcli.status import RunStatus
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ PACKAGE = Path(mcli.__file__).parent
 LAYERS = {
     "words": "_retry _spelling _version _warnings exceptions status vocabulary",
     "values": """_arguments _config_file _log_text _run_input _run_names _run_sections _yaml cluster_details config
-        metadata run_config run_details secret_types""",
+        metadata run run_config run_details secret_types""",
     "the wire": "mcli_mapi",
-    "wire forms": "_run_filters _training_arguments finetune_config",
+    "wire forms": "_run_filters _training_arguments finetune finetune_config",
     "machinery": """_answers _connection _endpoint _exit _failures _link _local _loop _network _operations
         _socket _streams _transport""",
     "lists": "pages",

@@ -103,14 +103,14 @@ FAULTS = [
     # Answers
     Fault(
         "minutes for hours in what is read",
-        "mcli/runs.py",
+        "mcli/run.py",
         "seconds if seconds is None else seconds / 3600",
         "seconds if seconds is None else seconds / 60",
         "properties/test_round_trips.py",
     ),
     Fault(
         "an adapter drops max_retries",
-        "mcli/runs.py",
+        "mcli/run.py",
         "        max_retries=fields.max_retries,\n",
         "",
         "properties/test_adapters.py",

@@ -44,7 +44,7 @@ class PlatformMachine(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="mcli-machine-"))
         self.known: list[Known] = []
-        self.watches: list[tuple[Known, Any]] = []
+        self.watches: list[tuple[Known, Run, Any]] = []
         self.lost: list[Known] = []
         self.platform = KillablePlatform(self.folder / "data", GPUS)
         self.stack = ExitStack()
@@ -52,7 +52,7 @@ class PlatformMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """End all that was begun."""
-        for _, watch in self.watches:
+        for _, _, watch in self.watches:
             watch.close()
         self.stack.close()
         self.platform.stop()
@@ -200,7 +200,9 @@ class PlatformMachine(RuleBasedStateMachine):
     @rule(run=runs)
     def watch(self, run: Known) -> None:
         if not run.is_deleted:
-            self.watches.append((run, mcli.watch_run_status(run.name, future=True)))
+            watch: Any = mcli.watch_run_status(run.name, future=True)
+            first = next(watch).result(PATIENCE)
+            self.watches.append((run, first, watch))
 
     @rule(run=runs, status=st.sampled_from(RunStatus))
     def wait(self, run: Known, status: RunStatus) -> None:
@@ -275,11 +277,11 @@ class PlatformMachine(RuleBasedStateMachine):
     @invariant()
     def watches_tell_what_was(self) -> None:
         """A watch of a run that has ended told each status since it began, once, and ends."""
-        for run, watch in [each for each in self.watches if each[0].end is not None]:
-            self.watches.remove((run, watch))
+        for run, first, watch in [each for each in self.watches if each[0].end is not None]:
+            self.watches.remove((run, first, watch))
             # A watch that lost its server while the run was deleted comes back to no run, and says so.
             with suppress_missing() if run in self.lost else nullcontext():
-                told = [step.status for step in taken(watch)]
+                told = [step.status for step in (first, *taken(watch))]
             if not run.is_deleted:
                 passed = [span.status for span in mcli.get_run(run.name).lifecycle]
                 assert passed[len(passed) - len(told) :] == told

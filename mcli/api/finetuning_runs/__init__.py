@@ -1,7 +1,7 @@
 """Another import path of finetuning runs and of everything that makes, reads or changes them."""
 
+from mcli.finetune import Finetune
 from mcli.finetunes import (
-    Finetune,
     create_finetuning_run,
     delete_finetuning_run,
     delete_finetuning_runs,

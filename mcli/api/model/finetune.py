@@ -1,5 +1,5 @@
 """Another import path of finetuning runs."""
 
-from mcli.finetunes import Finetune
+from mcli.finetune import Finetune
 
 __all__ = ["Finetune"]

@@ -1,9 +1,9 @@
 """Another import path of runs and of everything that makes, reads or changes them."""
 
 from mcli.logs import follow_run_logs, get_run_logs
+from mcli.run import Run
 from mcli.run_config import ComputeConfig, RunConfig, SchedulingConfig
 from mcli.runs import (
-    Run,
     create_interactive_run,
     create_run,
     delete_run,

@@ -1,0 +1,235 @@
+"""A run: what the platform knows of it, as it was when it was read."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import mcli  # for its verbs, which import this
+from mcli._arguments import given
+from mcli._run_input import from_wire
+from mcli.exceptions import MAPIException
+from mcli.run_config import RunConfig
+from mcli.run_details import (
+    FormattedRunEvent,
+    Node,
+    Resumption,
+    RunLifecycle,
+    event,
+    lifecycle,
+    node,
+    resumption,
+)
+from mcli.status import RunStatus
+from mcli.vocabulary import RunType
+
+if TYPE_CHECKING:
+    from mcli_mapi.fragments import RunFields
+
+__all__ = ["Run", "run_of"]
+
+_REQUIRED = (
+    "id", "name", "status", "createdAt", "updatedAt", "reason", "createdByEmail", "priority", "preemptible",
+    "retryOnSystemFailure", "resumptions", "isDeleted", "runType",
+)  # fmt: skip
+
+
+@dataclass
+class Run:
+    """A run that has been launched on the MosaicML platform, as it was when it was read.
+
+    A plain value: it compares, copies and pickles, and changes only where you change it.
+
+    >>> import mcli  # for its verbs, which import this
+    >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
+    >>> mcli.wait_for_run_status(run, "completed").refresh().status
+    <RunStatus.COMPLETED: 'COMPLETED'>
+    """
+
+    run_uid: str
+    """Unique identifier of the run."""
+    name: str
+    """Name of the run: the name that was asked for, with a suffix that makes it unique."""
+    status: RunStatus
+    created_at: datetime
+    updated_at: datetime
+    created_by: str
+    """Email of the user who created the run."""
+    priority: str
+    """Its place in the queue, e.g. `auto`, `low` or `lowest`."""
+    preemptible: bool
+    """Whether runs of higher priority may stop it and queue it again."""
+    retry_on_system_failure: bool
+    cluster: str
+    gpus: int
+    """GPUs on all nodes."""
+    gpu_type: str
+    cpus: int
+    node_count: int
+    latest_resumption: Resumption | None
+    """The current attempt."""
+    is_deleted: bool
+    run_type: RunType
+    max_retries: int | None = None
+    """How often the platform tries the run again when it fails."""
+    reason: str | None = None
+    """Why the run is in this status, e.g. the exit code, or what `stop_run` was told."""
+    nodes: list[Node] = field(default_factory=list)
+    submitted_config: RunConfig | None = None
+    """What was submitted. This and other details are there where a call says that it fetches them."""
+    metadata: dict[str, Any] | None = None
+    last_resumption_id: str | None = None
+    resumptions: list[Resumption] = field(default_factory=list)
+    """All attempts, the current one last."""
+    events: list[FormattedRunEvent] = field(default_factory=list)
+    lifecycle: list[RunLifecycle] = field(default_factory=list)
+    """The statuses that the run has been in, and when."""
+    image: str | None = None
+    max_duration: float | None = None
+    """Hours after which the platform stops the run."""
+    _required_properties: tuple[str, ...] = field(default=_REQUIRED, repr=False, compare=False)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When the first attempt began."""
+        return self.resumptions[0].started_at if self.resumptions else None
+
+    @property
+    def completed_at(self) -> datetime | None:
+        """When the last attempt ended; one that was stopped before it began does not count."""
+        ended = (
+            each.ended_at for each in reversed(self.resumptions) if each.ended_at or not _was_stopped(each)
+        )
+        return next(ended, None)
+
+    def clone(
+        self,
+        name: str | None = None,
+        image: str | None = None,
+        cluster: str | None = None,
+        instance: str | None = None,
+        nodes: int | None = None,
+        gpu_type: str | None = None,
+        gpus: int | None = None,
+        priority: str | None = None,
+        preemptible: bool | None = None,
+        max_retries: int | None = None,
+        max_duration: float | None = None,
+    ) -> Run:
+        """Submit a new run with this one's configuration; what is given here goes before it.
+
+        Args:
+            max_duration: Hours.
+
+        Raises:
+            MAPIException: The configuration of this run is not known, or the new one is refused.
+        """
+        submitted = self.submitted_config or self.refresh().submitted_config
+        if submitted is None:
+            raise MAPIException(500, f"The platform does not know the configuration of run {self.name!r}.")
+        config = copy.deepcopy(submitted)
+        config.name = name or config.name
+        config.image = image or config.image
+        compute = {
+            "cluster": cluster,
+            "instance": instance,
+            "nodes": nodes,
+            "gpu_type": gpu_type,
+            "gpus": gpus,
+        }
+        scheduling = {
+            "priority": priority,
+            "preemptible": preemptible,
+            "max_retries": max_retries,
+            "max_duration": max_duration,
+        }
+        config.compute = {**config.compute, **given(compute)}
+        config.scheduling = {**config.scheduling, **given(scheduling)}
+        return mcli.create_run(config)
+
+    def refresh(self) -> Run:
+        """Return the run as it is now, with details."""
+        return mcli.get_run(self)
+
+    def stop(self) -> Run:
+        """Stop the run; see `stop_run`."""
+        return mcli.stop_run(self)
+
+    def delete(self) -> Run:
+        """Delete the run; see `delete_run`."""
+        return mcli.delete_run(self)
+
+    def update(
+        self,
+        preemptible: bool | None = None,
+        priority: str | None = None,
+        max_retries: int | None = None,
+        retry_on_system_failure: bool | None = None,
+        max_duration: float | None = None,
+    ) -> Run:
+        """Change settings of the run; see `update_run`."""
+        return mcli.update_run(
+            self,
+            preemptible=preemptible,
+            priority=priority,
+            max_retries=max_retries,
+            retry_on_system_failure=retry_on_system_failure,
+            max_duration=max_duration,
+        )
+
+    def update_metadata(self, metadata: dict[str, Any]) -> Run:
+        """Merge keys into the run's metadata; see `update_run_metadata`."""
+        return mcli.update_run_metadata(self, metadata)
+
+
+def run_of(fields: RunFields) -> Run:
+    """Read a run from the wire; with details where it has them.
+
+    Raises:
+        MAPIException: The run came without an attempt, of which it has one at least.
+    """
+    if not fields.resumptions:
+        raise MAPIException(
+            500, f"The platform sent run {fields.name!r} without a resumption; it has one at least."
+        )
+    resumptions = [resumption(each) for each in fields.resumptions]
+    latest, seconds = resumptions[-1], fields.max_duration_seconds
+    run = Run(
+        run_uid=fields.id,
+        name=fields.name,
+        status=RunStatus.from_string(fields.status),
+        created_at=fields.created_at,
+        updated_at=fields.updated_at,
+        created_by=fields.created_by_email,
+        priority=fields.priority,
+        preemptible=fields.preemptible,
+        retry_on_system_failure=fields.retry_on_system_failure,
+        cluster=latest.cluster,
+        gpus=latest.gpus,
+        gpu_type=latest.gpu_type,
+        cpus=latest.cpus,
+        node_count=latest.node_count,
+        latest_resumption=latest,
+        is_deleted=fields.is_deleted,
+        run_type=RunType.from_string(fields.run_type),
+        max_retries=fields.max_retries,
+        reason=latest.reason or fields.reason,
+        resumptions=resumptions,
+        max_duration=seconds if seconds is None else seconds / 3600,
+    )
+    details = getattr(fields, "details", None)
+    if details is not None:
+        run.nodes = [node(each) for each in details.nodes]
+        run.submitted_config = from_wire(details.original_run_input)
+        run.metadata = details.metadata
+        run.last_resumption_id = details.last_execution_id
+        run.events = [event(each) for each in details.formatted_run_events]
+        run.lifecycle = [lifecycle(each) for each in details.lifecycle]
+        run.image = details.image
+    return run
+
+
+def _was_stopped(attempt: Resumption) -> bool:
+    return attempt.status is RunStatus.STOPPED
