@@ -110,12 +110,22 @@ def _put(text: str, mapping: MappingNode, key: str, value: object) -> str:
         new = "" if value is None else f"{_inline(key)}: {_inline(value)}\n{' ' * first.column}"
         return text[: first.index] + new + text[first.index :]
     name, old = entry
-    start, end = old.start_mark.index, old.end_mark.index
+    start, end = old.start_mark.index, _end(text, old)
     if value is None:
         rest = text.find("\n", end) + 1 or len(text)
         return text[: text.rfind("\n", 0, name.start_mark.index) + 1] + text[rest:]
     blank = " " if text[start - 1] == ":" else ""
     return f"{text[:start]}{blank}{_inline(value)}{text[end:]}"
+
+
+def _end(text: str, node: Node) -> int:
+    """Give the place after a value; YAML's own is that of what follows, where comments may stand between."""
+    from yaml import CollectionNode
+
+    while isinstance(node, CollectionNode) and node.value and not node.flow_style:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return max(node.start_mark.index, len(text[: node.end_mark.index].rstrip()))
 
 
 def _with_line(text: str, key: str, value: object) -> str:

@@ -54,9 +54,11 @@ class Room:
         self.cpus += demand.cpus
         self.ranks += shares(demand)
 
-    def left_for(self, demand: Demand) -> tuple[int, int]:
+    def left_for(self, demand: Demand) -> tuple[int, ...]:
         """Compare rooms by what a run wants most of."""
-        return (self.ranks, 0) if shares(demand) else (len(self.gpus) if demand.gpus else 0, self.cpus)
+        if shares(demand):
+            return (self.ranks,)
+        return (len(self.gpus), self.cpus) if demand.gpus else (self.cpus,)
 
 
 Rooms = dict[str, Room]

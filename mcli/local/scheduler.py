@@ -52,7 +52,7 @@ class Placed:
     nodes: tuple[str, ...]
     gpu_indices: tuple[tuple[int, ...], ...]
     """GPUs of the run on each of `nodes`."""
-    leaving: bool = False
+    leaving: bool
     """Whether the run is being stopped, so that its nodes are free soon."""
 
 

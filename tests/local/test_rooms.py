@@ -80,6 +80,7 @@ def test_a_room_without_cpus_left_takes_who_reserves_none() -> None:
     assert room(cpus=-1).holds(GPUS)
     assert room(cpus=-1).holds(SHARING)
     assert not room(cpus=-1).holds(CPUS)
+    assert not room(ranks=-1).holds(SHARING)
 
 
 def test_a_copy_is_another_room() -> None:

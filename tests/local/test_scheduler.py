@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcli.local.cluster import Cluster, virtual
+from mcli.local import scheduler
+from mcli.local.cluster import Cluster, Instance, Node, _cluster, virtual
 from mcli.local.compute import resolve
 from mcli.local.requests import PRIORITIES
 from mcli.local.rooms import shared_ranks
@@ -19,10 +21,16 @@ CLUSTER = virtual(2, 8)
 
 
 def waiting(
-    name: str, *, age: int = 0, priority: str = "auto", preemptible: bool = False, **compute: object
+    name: str,
+    *,
+    age: int = 0,
+    priority: str = "auto",
+    preemptible: bool = False,
+    on: Cluster = CLUSTER,
+    **compute: object,
 ) -> Waiting:
     """Make a run that waits for `age` seconds."""
-    demand = resolve({"compute": compute}, CLUSTER)
+    demand = resolve({"compute": compute}, on)
     return Waiting(name, demand, priority, preemptible, START - timedelta(seconds=age))
 
 
@@ -40,11 +48,22 @@ def placed(run: Waiting, start: Start, *, leaving: bool = False) -> Placed:
     )
 
 
-def running(*runs: Waiting, leaving: bool = False) -> list[Placed]:
+def placed_at(run: Waiting, node: str, *gpus: int) -> Placed:
+    """Give `run` these GPUs of a node."""
+    return placed(run, Start(run.run_id, (node,), (gpus,)))
+
+
+def machines(count: int, cpus: int = 8) -> Cluster:
+    """Make nodes with 8 GPUs each."""
+    nodes = [Node(f"node-{rank}", 8, cpus, memory_bytes=1, disk_bytes=1) for rank in range(count)]
+    return _cluster(tuple(nodes), "a100_80gb", "LOCAL_VIRTUAL")
+
+
+def running(*runs: Waiting, on: Cluster = CLUSTER, leaving: bool = False) -> list[Placed]:
     """Start runs one after the other; all must fit."""
     state: list[Placed] = []
     for run in runs:
-        (start,) = plan(CLUSTER, [run], state).starts
+        (start,) = plan(on, [run], state).starts
         state.append(placed(run, start, leaving=leaving))
     return state
 
@@ -291,3 +310,127 @@ def test_a_run_that_the_cluster_can_no_longer_hold_waits_and_holds_nothing() -> 
     decision = plan(smaller, [waiting("large", age=1, gpus=16), waiting("small", gpus=8)], [])
     assert started(decision) == ["small"]
     assert "no longer" in decision.reasons["large"]
+
+
+# What is held
+
+
+@pytest.mark.parametrize("priority", ["auto", "high"])
+def test_the_node_is_held_that_is_nearest_to_being_free(priority: str) -> None:
+    """What runs of lower priority could free counts, what others have does not: the rest is for later runs."""
+    there = [
+        placed_at(waiting("firm", gpus=4), "node-0", 0, 1, 2, 3),
+        placed_at(waiting("low", priority="low", preemptible=True, gpus=4), "node-0", 4, 5, 6, 7),
+        placed_at(waiting("stays", priority=priority, preemptible=True, gpus=4), "node-1", 0, 1, 2, 3),
+        placed_at(waiting("small", gpus=2), "node-1", 4, 5),
+    ]
+    assert started(plan(CLUSTER, [waiting("head", age=1, gpus=8), waiting("late", gpus=2)], there)) == [
+        "late"
+    ]
+
+
+def test_only_the_first_in_line_has_nodes_held() -> None:
+    """What nobody holds is for whoever fits in, though others who do not fit wait longer."""
+    there = [placed_at(waiting(f"r{rank}", gpus=4), f"node-{rank}", 0, 1, 2, 3) for rank in (0, 1)]
+    line = [waiting("first", age=2, gpus=8), waiting("second", age=1, gpus=8), waiting("third", gpus=2)]
+    assert started(plan(CLUSTER, line, there)) == ["third"]
+
+
+@pytest.mark.parametrize(("priority", "preemptible"), [("high", True), ("low", False)])
+def test_guests_must_be_movable_and_of_lower_priority(priority: str, preemptible: bool) -> None:
+    """On a held node nobody starts who could not be sent away by whom it is held for."""
+    there = running(waiting("a", gpus=4), waiting("b", gpus=8))
+    late = waiting("late", priority=priority, preemptible=preemptible, gpus=2)
+    assert started(plan(CLUSTER, [waiting("head", age=1, priority="high", gpus=8), late], there)) == []
+
+
+# Victims
+
+
+@pytest.mark.parametrize(("compared", "victims"), [(2, ["a", "b"]), (3, ["c"])])
+def test_few_victims_are_found_while_there_are_few_sets(
+    compared: int, victims: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The smallest set is found by comparing all; where these are too many, one without a spare is taken."""
+    monkeypatch.setattr(scheduler, "_COMPARED", compared)
+    one = machines(1)
+    there = running(
+        waiting("b", age=1, priority="lowest", preemptible=True, gpus=2),
+        waiting("a", priority="lowest", preemptible=True, gpus=2),
+        waiting("c", priority="low", preemptible=True, gpus=4),
+        on=one,
+    )
+    decision = plan(one, [waiting("vip", gpus=4)], there)
+    assert [victim for victim, _ in decision.preempt] == victims
+    count = "a run" if len(victims) == 1 else "2 runs"
+    assert decision.reasons == {"vip": f"Waiting for {count} of lower priority to make room."}
+
+
+# Reasons
+
+EIGHT = machines(2)
+SHORT_OF_GPUS = [
+    placed_at(waiting("a", gpus=4), "node-0", 0, 1, 2, 3),
+    placed_at(waiting("b", gpus=2), "node-0", 4, 5),
+    placed_at(waiting("c", gpus=8), "node-1", *range(8)),
+]
+CPUS = [placed_at(waiting(f"r{rank}", cpus=4, gpus=0, on=EIGHT), f"node-{rank}") for rank in (0, 1)]
+MORE_CPUS = [placed_at(waiting("r2", cpus=2, gpus=0, on=EIGHT), f"node-{rank}") for rank in (0, 1)]
+CROWD = [
+    placed_at(waiting(f"c{number}", gpus=0), f"node-{number % 2}") for number in range(2 * shared_ranks(8))
+]
+
+
+@pytest.mark.parametrize(
+    ("there", "compute", "reason"),
+    [
+        (SHORT_OF_GPUS, {"gpus": 4}, "4 GPUs (a100_80gb): 2 GPUs short"),
+        (SHORT_OF_GPUS, {"gpus": 16}, "2 nodes with 8 GPUs (a100_80gb) each: 0 of 2 free"),
+        (SHORT_OF_GPUS[:2], {"gpus": 16}, "2 nodes with 8 GPUs (a100_80gb) each: 1 of 2 free"),
+        (CPUS + MORE_CPUS, {"cpus": 4, "gpus": 0}, "4 CPUs: 2 CPUs short"),
+        (CPUS + MORE_CPUS, {"cpus": 3, "gpus": 0}, "3 CPUs: 1 CPU short"),
+        (CPUS + MORE_CPUS, {"cpus": 4, "gpus": 1}, "1 GPU (a100_80gb) and 4 CPUs: 2 CPUs short"),
+        (CPUS + MORE_CPUS, {"cpus": 4, "gpus": 8}, "8 GPUs (a100_80gb) and 4 CPUs: 2 CPUs short"),
+        (CROWD, {"gpus": 0}, "a place on a node: all are taken"),
+        (CROWD + CPUS + CPUS, {"gpus": 0}, "a place on a node: all are taken"),
+        (CROWD[:-1], {"gpus": 0, "nodes": 2}, "2 nodes with a place each: 1 of 2 free"),
+    ],
+)
+def test_the_reason_says_what_is_lacking(
+    there: list[Placed], compute: dict[str, object], reason: str
+) -> None:
+    """A run is told what it waits for, and how much the nearest node, or the cluster, is short of it."""
+    decision = plan(EIGHT, [waiting("w", on=EIGHT, **compute)], there)
+    assert decision.reasons == {"w": f"Waiting for {reason}. Position 1 in the queue."}
+
+
+def test_the_reason_has_the_place_in_the_queue() -> None:
+    """Who waits is numbered in the order in which they are considered."""
+    there = running(waiting("a", gpus=16))
+    line = [waiting("third", gpus=1), waiting("first", age=2, gpus=2), waiting("second", age=1, gpus=4)]
+    reasons = plan(CLUSTER, line, there).reasons
+    places = [reasons[name].rpartition("Position ")[2] for name in ("first", "second", "third")]
+    assert places == [f"{place} in the queue." for place in (1, 2, 3)]
+
+
+def test_who_fits_but_comes_later_is_told_so() -> None:
+    """Nothing is lacking where all that is free is held for an earlier run."""
+    there = [placed_at(waiting(f"r{rank}", gpus=4), f"node-{rank}", 0, 1, 2, 3) for rank in (0, 1)]
+    decision = plan(CLUSTER, [waiting("head", age=1, gpus=16), waiting("late", gpus=2)], there)
+    assert decision.reasons["late"] == (
+        "Waiting for an earlier run that needs the same nodes first. Position 2 in the queue."
+    )
+
+
+@pytest.mark.parametrize("kinds", [("a100_80gb", "h100_80gb"), ("h100_80gb", "a100_80gb")])
+def test_each_kind_of_machine_has_its_own_nodes(kinds: tuple[str, str]) -> None:
+    """A run starts on a node of the kind that it asks for, wherever that stands in the cluster."""
+
+    def instance(kind: str) -> Instance:
+        node = replace(EIGHT.nodes[0], name=f"node-{kind}")
+        return replace(EIGHT.instances[0], name=kind, gpu_type=kind, gpu_nums=(8,), nodes=(node,))
+
+    mixed = replace(EIGHT, instances=tuple(map(instance, kinds)))
+    for kind in kinds:
+        decision = plan(mixed, [waiting("w", on=mixed, gpuType=kind, gpus=8)], [])
+        assert [start.nodes for start in decision.starts] == [(f"node-{kind}",)]

@@ -29,7 +29,7 @@ MODULES = {
     "mcli/_run_names.py": "tests/properties/test_names.py tests/test_run_config.py",
     "mcli/_run_input.py": "tests/test_run_config.py tests/properties/test_values.py",
     "mcli/_run_sections.py": "tests/test_run_config.py tests/properties/test_values.py",
-    "mcli/_config_file.py": "tests/test_config.py tests/properties/test_values.py",
+    "mcli/_config_file.py": "tests/test_config_file.py tests/test_config.py tests/properties/test_values.py",
     # decisions of the transport
     "mcli/_retry.py": "tests/test_retry.py tests/properties/test_retry.py mcli/_retry.py",
     "mcli/_answers.py": "tests/test_answers.py tests/properties/test_operations.py",
@@ -83,7 +83,8 @@ def main(modules: list[str]) -> int:
     explained = {(each["module"], each["line"], each["changed"]) for each in known}
     unexplained: list[Survivor] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        tried = {pool.submit(mutate, module): module for module in modules or MODULES}
+        longest_first = sorted(modules or MODULES, key=lambda module: -Path(module).stat().st_size)
+        tried = {pool.submit(mutate, module): module for module in longest_first}
         for done in as_completed(tried):
             count, survivors = done.result()
             new = [each for each in survivors if not explained & {tuple(each), ("*", *each[1:])}]
