@@ -30,6 +30,7 @@ class Controller:
         self._attempts: dict[str, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduling: asyncio.Task[None]
+        self._closing = False
 
     async def open(self) -> None:
         """Find the runs again that an earlier server left, and begin to schedule."""
@@ -40,13 +41,15 @@ class Controller:
 
     async def close(self, *, stop_runs: bool) -> None:
         """Let go of the runs, which go on; with `stop_runs`, stop them and wait for their end before."""
-        self._scheduling.cancel()
+        self._closing = True
+        self._work.set()
+        await self._scheduling  # To the end of its pass: whom that gave nodes is stopped with the others.
         if stop_runs:
             await self._means.store.write(_stop_all)
             await asyncio.gather(*self._tasks, return_exceptions=True)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(self._scheduling, *self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def publish(self, changes: Iterable[Change]) -> None:
         """Act on changes that were committed, then tell who listens."""
@@ -80,7 +83,7 @@ class Controller:
                 del self._attempts[attempt.run_id]
 
     async def _schedule_always(self) -> None:
-        while True:
+        while not self._closing:
             due, begin = None, time.perf_counter()
             self._work.clear()
             try:

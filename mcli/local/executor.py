@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from .supervisor import EXIT, PROCESS, identity
 GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL, unless somebody wants others."""
 _POLL_SECONDS = 0.1  # where the system has no process handles
+_KILL_SECONDS = 1.0  # that a killed process is waited for: another attempt would have to share with it
 _SUPERVISOR_VARIABLES = ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR")
 
 
@@ -107,7 +109,7 @@ class ProcessRank:
     async def wait(self) -> Exit:
         await self._gone()
         _reap(self._pid)
-        return read_exit(self._folder)
+        return await asyncio.to_thread(read_exit, self._folder)
 
     def stop(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -168,8 +170,14 @@ def _kill_command(folder: Path) -> bool:
     except FileNotFoundError:
         return False
     if command is not None and identity(command[0]) == command[1]:
+        handle = _open_process(command[0])
         with contextlib.suppress(ProcessLookupError):
             os.killpg(command[0], signal.SIGKILL)
+        if handle is not None:
+            gone = select.poll()
+            gone.register(handle)
+            gone.poll(_KILL_SECONDS * 1000)
+            os.close(handle)
     return command is not None
 
 

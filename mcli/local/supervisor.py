@@ -5,8 +5,9 @@ that it outlives the server. Until the start it talks to the server over its sta
 
 1. It reads one line of JSON: the `Rank` of executor.py.
 2. It notes who it is in `process.json`, and writes the line `ready`.
-3. It reads the line `go` and starts the command. At an end of file instead, because the server died or
-   another rank of the run could not be started, it leaves without having started anything.
+3. It reads the line `go`, notes who the command is to be, and starts it: whatever dies meanwhile, no command runs
+   that nobody knows of. At an end of file instead, because the server died or another rank of the run could not be
+   started, it leaves without having started anything.
 
 From then on only files and signals count, but for a rank that is `bound` to its server: it is stopped when the
 server is gone, which an end of file on standard input tells. SIGTERM is passed on to the command's process group,
@@ -23,7 +24,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 PROCESS = "process.json"
 EXIT = "exit.json"
@@ -94,26 +95,19 @@ class Supervisor:
         write_atomically(self.folder / PROCESS, processes)
 
     def start(self, log: int) -> None:
-        """Start the command as the leader of its own process group."""
-        defaults = set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
-        try:
-            self.command = os.posix_spawn(
-                self.rank["argv"][0],
-                self.rank["argv"],
-                self.rank["environment"],
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, log, 1),
-                    (os.POSIX_SPAWN_DUP2, log, 2),
-                ],
-                setpgroup=0,
-                setsigdef=defaults,
-                setsigmask=[],
-            )
-        except (OSError, ValueError) as error:
-            os.write(log, f"Cannot start {self.rank['argv'][0]}: {error}\n".encode())
-            self.status = _NOT_EXECUTABLE << 8
+        """Start the command as the leader of its own process group, once it is written down who it is."""
+        gate, opener = os.pipe()
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self.command = os.fork()
+        if self.command == 0:
+            os.close(opener)
+            _become(self.rank, log, gate)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.close(gate)
+        os.setpgid(self.command, self.command)
         self.note()
+        with contextlib.suppress(BrokenPipeError), os.fdopen(opener, "wb") as pipe:
+            pipe.write(b"go")
 
     def attend(self) -> None:
         """Wait until the command, or what must be waited for, has ended."""
@@ -180,6 +174,22 @@ class Supervisor:
             if not os.read(stream, 4096):
                 self._watched.remove(stream)
                 self._stopping = True
+
+
+def _become(rank: dict[str, Any], log: int, gate: int) -> NoReturn:
+    """Be the command of a rank as soon as the gate opens; nothing, if nobody is left who could open it."""
+    try:
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        if os.read(gate, 2):
+            for stream, source in enumerate((os.open(os.devnull, os.O_RDONLY), log, log)):
+                os.dup2(source, stream)
+            os.execve(rank["argv"][0], rank["argv"], rank["environment"])  # noqa: S606 - that is what it is for
+    except (OSError, ValueError) as error:
+        os.write(log, f"Cannot start {rank['argv'][0]}: {error}\n".encode())
+    finally:
+        os._exit(_NOT_EXECUTABLE)
 
 
 def _children() -> list[int]:

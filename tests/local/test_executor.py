@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -165,6 +166,29 @@ def test_death_of_the_server_before_the_start(tmp_path: Path) -> None:
     (end,) = asyncio.run(ends([found]))
     assert (False, True) == (end.started, end.lost)
     assert not (tmp_path / EXIT).exists()
+
+
+def test_death_of_the_supervisor_during_the_start(tmp_path: Path) -> None:
+    """A supervisor that dies before it has written down who its command is leaves no command behind."""
+    process = start_by_hand(tmp_path)
+    os.mkfifo(tmp_path / "process.new")  # its draft of the note: to write there it must wait for us
+    assert process.stdin
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+    with (tmp_path / "process.new").open("rb"):
+        command = children(process.pid)
+        handles = [os.pidfd_open(pid) for pid in command]
+        process.kill()
+        process.communicate()
+    for handle in handles:
+        select.select([handle], [], [])
+        os.close(handle)
+    assert (1, b"") == (len(command), (tmp_path / "log.txt").read_bytes())
+    assert LocalExecutor().find(tmp_path) is not None
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_another_process_with_the_same_number(tmp_path: Path) -> None:

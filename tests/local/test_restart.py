@@ -1,11 +1,15 @@
 """Runs outlive the server, however it ends."""
 
+import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing as closing_of
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +17,11 @@ from typing import Any
 
 import pytest
 
-from mcli.local import Platform
+from mcli.local import Platform, controller, scheduler
+from mcli.local.cluster import Cluster
+from mcli.local.controller import Controller
 from mcli.local.presence import AlreadyServedError, find
+from mcli.local.scheduler import Placed, Plan, Waiting
 from mcli.local.supervisor import PROCESS
 from tests.local.caller import CREATE, Caller
 
@@ -125,6 +132,33 @@ def test_waiting_runs_start_after_a_restart(tmp_path: Path) -> None:
     with served(tmp_path / "data") as caller:
         assert "COMPLETED" == caller.statuses(name)[-1]
         assert {"COMPLETED"} == {caller.statuses(holder)[-1] for holder in holders}
+
+
+def test_stop_during_a_scheduling_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that gets its nodes in the moment in which the platform is stopped is stopped as well."""
+    planning, closing = threading.Event(), threading.Event()
+
+    def slow_plan(cluster: Cluster, waiting: Sequence[Waiting], placed: Sequence[Placed]) -> Plan:
+        if waiting:
+            planning.set()
+            closing.wait()
+        return scheduler.plan(cluster, waiting, placed)
+
+    async def close(self: Controller, *, stop_runs: bool) -> None:
+        asyncio.get_running_loop().call_later(0.05, closing.set)
+        await end(self, stop_runs=stop_runs)
+
+    end = Controller.close
+    monkeypatch.setattr(controller, "plan", slow_plan)
+    monkeypatch.setattr(Controller, "close", close)
+    platform = Platform(tmp_path / "data", grace=1)
+    with platform:
+        caller = Caller(platform)
+        caller.create("sleep 60")
+        planning.wait()
+        caller.close()
+    with closing_of(sqlite3.connect(platform.data_dir / "platform.sqlite3")) as db:
+        assert [("STOPPED",)] == db.execute("SELECT status FROM runs").fetchall()
 
 
 @pytest.mark.parametrize("who", ["command", "supervisor"])
