@@ -32,6 +32,7 @@ def test_a_value_is_changed_where_it_stands(text: str, edits: Any, expected: str
     ("text", "edits", "expected"),
     [
         ("a: 1", {("b",): 2}, "a: 1\nb: 2\n"),
+        ("b: 1 # one\n", {("a",): 2}, "b: 1 # one\na: 2\n"),
         ("# first\na: 1\n", {("b",): "é"}, "# first\na: 1\nb: é\n"),
         ("# only\n", {("a",): 1}, "# only\na: 1\n"),
         ("", {("f", "x"): True}, "---\nf: {x: true}\n"),
@@ -55,6 +56,7 @@ def test_a_new_value_gets_a_line(text: str, edits: Any, expected: str) -> None:
         ("a: 1 # one\nf:\n  x: 1\n", {("f", "y"): None}, "a: 1 # one\nf:\n  x: 1\n"),
         ("f:\n  b: 1 # why\n  d: 2\n  e: 3\n", {("f", "d"): None}, "f:\n  b: 1 # why\n  e: 3\n"),
         ("f:\n    b: 1\n# about g\ng: 2\n", {("f", "b"): None}, "# about g\ng: 2\n"),
+        ("f:\n  x:\n    y: 1\ng: 2 # two\n", {("f",): None}, "g: 2 # two\n"),
         ("a: 1\nb:\n- 1\n- - 2\n  - 3\nc: 3 # three\n", {("b",): None}, "a: 1\nc: 3 # three\n"),
     ],
 )

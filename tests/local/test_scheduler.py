@@ -347,7 +347,7 @@ def test_guests_must_be_movable_and_of_lower_priority(priority: str, preemptible
 # Victims
 
 
-@pytest.mark.parametrize(("compared", "victims"), [(2, ["a", "b"]), (3, ["c"])])
+@pytest.mark.parametrize(("compared", "victims"), [(2, ["a", "b"]), (3, ["c"]), (4, ["c"])])
 def test_few_victims_are_found_while_there_are_few_sets(
     compared: int, victims: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,7 +120,7 @@ def survivor(module: str, result: dict[str, Any]) -> Survivor:
     lines = [line for line in result["diff"].splitlines() if not line.startswith(("---", "+++"))]
     before = [line[1:].strip() for line in lines if line.startswith("-")]
     after = [line[1:].strip() for line in lines if line.startswith("+")]
-    return Survivor(module, " ".join(before), " ".join(after))
+    return Survivor(module, " ".join(before).strip(), " ".join(after).strip())
 
 
 def run(copy: Path, *command: str) -> str:
