@@ -332,7 +332,11 @@ def test_the_node_is_held_that_is_nearest_to_being_free(priority: str) -> None:
 def test_only_the_first_in_line_has_nodes_held() -> None:
     """What nobody holds is for whoever fits in, though others who do not fit wait longer."""
     there = [placed_at(waiting(f"r{rank}", gpus=4), f"node-{rank}", 0, 1, 2, 3) for rank in (0, 1)]
-    line = [waiting("first", age=2, gpus=8), waiting("second", age=1, gpus=8), waiting("third", gpus=2)]
+    line = [
+        waiting("first", age=2, gpus=8),
+        waiting("second", age=1, gpus=8, cpus=1),
+        waiting("third", gpus=2),
+    ]
     assert started(plan(CLUSTER, line, there)) == ["third"]
 
 
