@@ -90,7 +90,7 @@ def test_mcli_timeout_replaces_no_timeout_that_was_given(
     serve_http: ServeHttp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`MCLI_TIMEOUT` is not looked at where the caller names a timeout."""
-    monkeypatch.setenv("MCLI_TIMEOUT", "1000")
+    monkeypatch.setenv("MCLI_TIMEOUT", "5")
     serve_http(never)
     with pytest.raises(TimeoutError, match=r"within 0\.2 s"):
         mcli.get_run("run-a", timeout=SHORT)
