@@ -42,7 +42,7 @@ class Run:
 
     A plain value: it compares, copies and pickles, and changes only where you change it.
 
-    >>> import mcli  # for its verbs, which import this
+    >>> import mcli
     >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
     >>> mcli.wait_for_run_status(run, "completed").refresh().status
     <RunStatus.COMPLETED: 'COMPLETED'>
