@@ -132,19 +132,22 @@ class Controller:
 
 
 def _take(transaction: Transaction, run: Run, decided: Plan) -> bool:
-    """Queue a run, or say anew why it waits; tell whether that changed anything."""
-    reason = decided.reasons.get(run.id, "")
+    """Queue a run, or say anew why it waits and what for; tell whether that changed anything."""
+    reason, claim = decided.reasons.get(run.id, ""), list(decided.claims.get(run.id, ()))
+    promised: bool = run.latest.get("claim", []) != claim
+    run.latest["claim"] = claim
     if run.status == "PENDING":
         run.enter(transaction, "QUEUED", reason)
         return True
     if run.reason == reason or not reason:
-        return False
+        return promised
     run.reason = run.lifecycle[-1]["reason"] = run.latest["reason"] = reason
     return True
 
 
 def _waiting(run: Run) -> Waiting:
-    return Waiting(run.id, run.wants(), run.priority, run.preemptible, from_wire(run.created_at))
+    created_at, claim = from_wire(run.created_at), tuple(run.latest.get("claim", ()))
+    return Waiting(run.id, run.wants(), run.priority, run.preemptible, created_at, claim)
 
 
 def _placed(run: Run) -> Placed:

@@ -38,6 +38,8 @@ class Waiting:
     priority: str
     preemptible: bool
     created_at: datetime
+    claim: tuple[str, ...] = ()
+    """Nodes that an earlier plan set aside for it; empty when none did."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Plan:
     starts: tuple[Start, ...]
     preempt: tuple[tuple[str, str], ...]
     """Pairs of the run to stop and the run that it makes room for."""
+    claims: Mapping[str, tuple[str, ...]]
+    """Nodes set aside for runs that wait until others have left them, so that the next plan gives each its own."""
     reasons: Mapping[str, str]
     """Why each of the other runs waits, for people."""
 
@@ -81,7 +85,7 @@ def plan(cluster: Cluster, waiting: Sequence[Waiting], placed: Sequence[Placed])
     planner = _Planner(cluster, placed)
     for run in sorted(waiting, key=lambda run: (-_rank(run), run.created_at, run.run_id)):
         planner.consider(run)
-    return Plan(tuple(planner.starts), tuple(planner.preempt), planner.reasons)
+    return Plan(tuple(planner.starts), tuple(planner.preempt), planner.claims, planner.reasons)
 
 
 def _rank(run: Waiting | Placed) -> int:
@@ -96,6 +100,7 @@ class _Planner:
     placed: Sequence[Placed]
     starts: list[Start] = field(default_factory=list)
     preempt: list[tuple[str, str]] = field(default_factory=list)
+    claims: dict[str, tuple[str, ...]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,9 +131,9 @@ class _Planner:
             self.reasons[run.run_id] = self._explain(run)
             return
         allowed = self._allowed(run)
-        if nodes := choose(run.demand, self.now, allowed):
+        if nodes := _choose(run, self.now, allowed):
             self._start(run, nodes)
-        elif nodes := choose(run.demand, self.soon, allowed):
+        elif nodes := _choose(run, self.soon, allowed):
             self._claim(run, nodes)
             self.reasons[run.run_id] = "Waiting for runs to end that are being stopped."
         elif victims := self._victims(run, allowed):
@@ -162,6 +167,7 @@ class _Planner:
 
     def _claim(self, run: Waiting, nodes: tuple[str, ...]) -> None:
         """Set aside what becomes free for a run, at the cost of what is free now only as far as needed."""
+        self.claims[run.run_id] = nodes
         for name in nodes:
             now, soon = self.now[name], self.soon[name]
             gpus = sorted(soon.gpus, key=lambda index: (index in now.gpus, index))[: run.demand.gpus_per_node]
@@ -226,6 +232,13 @@ class _Planner:
     def _is_possible(self, demand: Demand) -> bool:
         """Whether the cluster could hold the run at all; it may have changed since the run was submitted."""
         return sum(self.whole[name].holds(demand) for name in self._nodes(demand)) >= demand.nodes
+
+
+def _choose(run: Waiting, rooms: Rooms, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Choose nodes for a run, those that it was promised if they will do; empty if it does not fit."""
+    if run.claim and all(name in allowed and rooms[name].holds(run.demand) for name in run.claim):
+        return run.claim
+    return choose(run.demand, rooms, allowed)
 
 
 def _release(rooms: Rooms, runs: Iterable[Placed]) -> Rooms:

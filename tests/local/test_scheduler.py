@@ -107,6 +107,16 @@ def after(waiting_runs: list[Waiting], there: list[Placed], decision: Plan) -> l
     return [*there, *(placed(by_name[start.run_id], start) for start in decision.starts)]
 
 
+def still_waiting(waiting_runs: list[Waiting], decision: Plan) -> list[Waiting]:
+    """Give those who do not start yet, with what is set aside for them."""
+    begun = started(decision)
+    return [
+        replace(run, claim=decision.claims.get(run.run_id, ()))
+        for run in waiting_runs
+        if run.run_id not in begun
+    ]
+
+
 @given(states())
 def test_no_resource_is_given_twice(state: tuple[list[Waiting], list[Placed]]) -> None:
     """No GPU, reserved CPU or shared place of a node is ever over-committed."""
@@ -193,8 +203,27 @@ def test_victims_make_enough_room(state: tuple[list[Waiting], list[Placed]]) -> 
     gone = {victim for victim, _ in decision.preempt}
     staying = [run for run in there if run.run_id not in gone and not run.leaving]
     later = after(waiting_runs, staying, decision)
-    still = [run for run in waiting_runs if run.run_id not in started(decision)]
+    still = still_waiting(waiting_runs, decision)
     assert {taker for _, taker in decision.preempt} <= set(started(plan(CLUSTER, still, later)))
+
+
+def test_each_gets_what_was_set_aside_for_it() -> None:
+    """A run that could start elsewhere by now takes the place that it was promised, and leaves others theirs."""
+    on = machines(2, cpus=2)
+
+    def leaves(name: str) -> Placed:
+        return placed(waiting(name, cpus=1, gpus=0, on=on), Start(name, ("node-0",), ((),)), leaving=True)
+
+    there = [
+        placed_at(waiting("a", gpus=8), "node-0", *range(8)),
+        placed_at(waiting("low", priority="low", preemptible=True, cpus=1, gpus=0, on=on), "node-1"),
+        placed_at(waiting("b", cpus=1, gpus=0, on=on), "node-1"),
+    ]
+    line = [waiting("first", age=1, cpus=1, gpus=0, on=on), waiting("second", cpus=1, gpus=1, on=on)]
+    decision = plan(on, line, [leaves("c"), leaves("d"), *there])
+    assert decision.claims == {"first": ("node-0",), "second": ("node-1",)}
+    then = plan(on, still_waiting(line, decision), [run for run in there if run.run_id != "low"])
+    assert {start.run_id: start.nodes for start in then.starts} == decision.claims
 
 
 @given(states())
@@ -208,7 +237,7 @@ def test_victims_that_leave_are_not_replaced(state: tuple[list[Waiting], list[Pl
         for run in after(waiting_runs, there, decision)
     ]
     takers = {taker for _, taker in decision.preempt}
-    still = [run for run in waiting_runs if run.run_id in takers]
+    still = [run for run in still_waiting(waiting_runs, decision) if run.run_id in takers]
     assert plan(CLUSTER, still, leaving).preempt == ()
 
 
