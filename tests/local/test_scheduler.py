@@ -222,7 +222,10 @@ def test_each_gets_what_was_set_aside_for_it() -> None:
     line = [waiting("first", age=1, cpus=1, gpus=0, on=on), waiting("second", cpus=1, gpus=1, on=on)]
     decision = plan(on, line, [leaves("c"), leaves("d"), *there])
     assert decision.claims == {"first": ("node-0",), "second": ("node-1",)}
-    then = plan(on, still_waiting(line, decision), [run for run in there if run.run_id != "low"])
+    promised = still_waiting(line, decision)
+    going = [leaves("c"), leaves("d"), *(replace(run, leaving=run.run_id == "low") for run in there)]
+    assert (plan(on, promised, going).starts, plan(on, promised, going).claims) == ((), decision.claims)
+    then = plan(on, promised, [run for run in there if run.run_id != "low"])
     assert {start.run_id: start.nodes for start in then.starts} == decision.claims
 
 
