@@ -10,13 +10,10 @@ from datetime import UTC, datetime
 import httpx
 
 from mcli._endpoint import TIMEOUT
-from mcli._retry import Failure, Kind
+from mcli._retry import TRANSIENT, Failure, Kind
 from mcli.exceptions import MAPIException
 
 __all__ = ["refusal", "unanswered"]
-
-TRANSIENT = {429, 502, 503, 504}
-"""Statuses that say `not now`."""
 
 
 def refusal(error: MAPIException, response: httpx.Response | None, *, changes: bool) -> Failure:

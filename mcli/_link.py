@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from mcli._retry import TRANSIENT
 from mcli.exceptions import MAPIException, from_graphql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["TRANSIENT", "UNREADABLE", "VERBS", "Behind", "Connection", "Inbox", "Link", "Lost", "closed"]
+__all__ = ["UNREADABLE", "VERBS", "Behind", "Connection", "Inbox", "Link", "Lost", "closed"]
 
 LINGER = 0.5
 """Seconds that a socket without subscriptions stays open for the next one."""
-TRANSIENT = {429, 502, 503, 504}
-"""Statuses that say `not now`."""
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What comes of reading a message that is not of the protocol."""
 
@@ -124,9 +123,7 @@ class Link:
         self._unused.cancel()
         self._serial += 1
         serial = str(self._serial)
-        if (
-            self._reader.done()
-        ):  # it closed before the turn of this subscription came: nobody else would tell it
+        if self._reader.done():  # it closed before this subscription's turn came: nobody else would tell
             inbox.put(closed(self._socket))
             return serial
         self._inboxes[serial] = inbox

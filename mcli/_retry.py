@@ -10,7 +10,10 @@ import random
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["Failure", "Kind", "is_ambiguous", "pause"]
+__all__ = ["TRANSIENT", "Failure", "Kind", "is_ambiguous", "pause"]
+
+TRANSIENT = {429, 502, 503, 504}
+"""Statuses that say `not now`."""
 
 ATTEMPTS = 10
 """Tries in all of a request that the platform cannot take now."""

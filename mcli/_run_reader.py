@@ -6,6 +6,7 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from mcli._retry import TRANSIENT
 from mcli.exceptions import MAPIException
 from mcli.runs import read_run, read_runs
 
@@ -19,7 +20,7 @@ __all__ = ["read_details"]
 
 AT_ONCE = 100
 """Runs that one request reads."""
-NOT_NOW = {401, 429, 502, 503, 504}
+NOT_NOW = {401, *TRANSIENT}
 """Statuses that another request would have as well."""
 
 

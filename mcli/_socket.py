@@ -19,8 +19,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
-from mcli._link import TRANSIENT, UNREADABLE, VERBS, Behind, Connection, Inbox, Link, Lost, closed
+from mcli._link import UNREADABLE, VERBS, Behind, Connection, Inbox, Link, Lost, closed
 from mcli._network import is_loopback, tls
+from mcli._retry import TRANSIENT
 from mcli.exceptions import MAPIException, from_graphql
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+from mcli._arguments import given
 from mcli._run_sections import SchedulingConfig
 from mcli.vocabulary import SubmissionType
 
@@ -252,7 +253,7 @@ def _scheduling(fields: RunUtilizationFieldsScheduling) -> SchedulingConfig:
         "preemptible": fields.preemptible,
         "retry_on_system_failure": fields.retry_on_system_failure,
     }
-    return cast("SchedulingConfig", {name: value for name, value in told.items() if value is not None})
+    return cast("SchedulingConfig", given(told))
 
 
 def _deployment(fields: DeploymentUtilizationFields) -> DeploymentUtilization:

@@ -10,7 +10,7 @@ from mcli_mapi.input_types import GetRunLogsInput
 from mcli_mapi.operations import GET_RUN_LOGS_GQL
 
 from mcli._answers import decode
-from mcli._arguments import name_of
+from mcli._arguments import given, name_of
 from mcli._log_text import LineSplitter, LogDecoder, LogText
 from mcli._operations import query
 from mcli._run_reader import read_details
@@ -159,16 +159,15 @@ def _request(
         "container_name": container,
         "failed": failed,
     }
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    return GetRunLogsInput(name=name_of(run), follow=failed is None, **given)
+    return GetRunLogsInput(name=name_of(run), follow=failed is None, **given(asked))
 
 
 def _refuse_contradictions(numbers: dict[str, int | None], container: str | None, *, failed: bool) -> None:
-    given = {name for name, value in numbers.items() if value is not None}
+    named = {name for name, value in numbers.items() if value is not None}
     if failed:
-        given.add("failed")
+        named.add("failed")
     if container is not None and container.upper() != "MAIN":
-        given.add("container")
+        named.add("container")
     contradictions = [
         ("rank", "node_rank"),
         ("failed", "node_rank"),
@@ -181,7 +180,7 @@ def _refuse_contradictions(numbers: dict[str, int | None], container: str | None
         ("global_gpu_rank", "rank"),
     ]
     for one, other in contradictions:
-        if one in given and other in given:
+        if one in named and other in named:
             hint = " other than MAIN" if other == "container" else ""
             raise ValueError(f"{one} cannot be used with {other}{hint}")
 

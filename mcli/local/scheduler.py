@@ -4,7 +4,7 @@ What it promises:
 
 * All ranks of a run start together or none does. No GPU, reserved CPU or rank's place is given twice.
 * Runs are considered by priority, then by age. What a run gets, or is about to get because others make room
-  for it, no later one is given.
+  for it, no later one is given; nor an earlier one in the next plan, if that has a place of its own.
 * A run that cannot start may be overtaken. But for the first such run of each instance nodes are held, those
   nearest to being free: what it waits for there is given to nobody after it, except to preemptible runs of
   lower priority, whom it can send away. So those after it cannot keep it waiting for ever.

@@ -9,8 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing as closing_of
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -136,16 +135,16 @@ def test_waiting_runs_start_after_a_restart(tmp_path: Path) -> None:
 
 def test_stop_during_a_scheduling_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that gets its nodes in the moment in which the platform is stopped is stopped as well."""
-    planning, closing = threading.Event(), threading.Event()
+    planning, stopping = threading.Event(), threading.Event()
 
     def slow_plan(cluster: Cluster, waiting: Sequence[Waiting], placed: Sequence[Placed]) -> Plan:
         if waiting:
             planning.set()
-            closing.wait()
+            stopping.wait()
         return scheduler.plan(cluster, waiting, placed)
 
     async def close(self: Controller, *, stop_runs: bool) -> None:
-        asyncio.get_running_loop().call_later(0.05, closing.set)
+        asyncio.get_running_loop().call_soon(stopping.set)
         await end(self, stop_runs=stop_runs)
 
     end = Controller.close
@@ -157,7 +156,7 @@ def test_stop_during_a_scheduling_pass(tmp_path: Path, monkeypatch: pytest.Monke
         caller.create("sleep 60")
         planning.wait()
         caller.close()
-    with closing_of(sqlite3.connect(platform.data_dir / "platform.sqlite3")) as db:
+    with closing(sqlite3.connect(platform.data_dir / "platform.sqlite3")) as db:
         assert [("STOPPED",)] == db.execute("SELECT status FROM runs").fetchall()
 
 
