@@ -17,7 +17,7 @@ import mcli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcli.local import Platform
+    from mcli.platform import Platform
 
 # A shell's `&` makes what it starts ignore Ctrl-C, and that its children, whom tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -67,7 +67,7 @@ def _children() -> list[str]:
 @pytest.fixture(scope="session")
 def shared_platform() -> Iterator[Platform]:
     """Give the local platform that the examples of this session share."""
-    from mcli.local import Platform
+    from mcli.platform import Platform
 
     with Platform() as platform:
         yield platform

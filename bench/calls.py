@@ -14,7 +14,7 @@ from mcli_mapi.get_runs_paginated_with_details import GetRunsPaginatedWithDetail
 
 import mcli
 from bench.server import page
-from mcli._answers import read
+from mcli._core.answers import read
 from mcli.run import run_of
 
 

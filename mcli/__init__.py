@@ -15,7 +15,7 @@ from __future__ import annotations
 # Checkers take the name for `typing.TYPE_CHECKING`, whose import would double the cost of this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mcli._connection import MAPIConnection as MAPIConnection
+    from mcli._core.connection import MAPIConnection as MAPIConnection
     from mcli._version import __version__ as __version__
     from mcli.cluster_details import ClusterDetails as ClusterDetails
     from mcli.clusters import get_cluster as get_cluster
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mcli.config import MCLIMode as MCLIMode
     from mcli.config import initialize as initialize
     from mcli.config import set_api_key as set_api_key
+    from mcli.enums import GPUType as GPUType
+    from mcli.enums import RunType as RunType
+    from mcli.enums import SubmissionType as SubmissionType
     from mcli.exceptions import MAPIException as MAPIException
     from mcli.exceptions import MCLIConfigError as MCLIConfigError
     from mcli.exceptions import MCLIException as MCLIException
@@ -89,14 +92,11 @@ if TYPE_CHECKING:
     from mcli.users import User as User
     from mcli.users import get_current_user as get_current_user
     from mcli.users import get_users as get_users
-    from mcli.vocabulary import GPUType as GPUType
-    from mcli.vocabulary import RunType as RunType
-    from mcli.vocabulary import SubmissionType as SubmissionType
     from mcli.watches import wait_for_run_status as wait_for_run_status
     from mcli.watches import watch_run_status as watch_run_status
 
 _HOME = {
-    "_connection": ("MAPIConnection",),
+    "_core.connection": ("MAPIConnection",),
     "_version": ("__version__",),
     "cluster_details": ("ClusterDetails",),
     "clusters": ("get_cluster", "get_clusters"),
@@ -160,7 +160,7 @@ _HOME = {
     "secrets": ("create_secret", "delete_secrets", "get_secrets"),
     "status": ("RunStatus",),
     "users": ("User", "get_current_user", "get_users"),
-    "vocabulary": ("GPUType", "RunType", "SubmissionType"),
+    "enums": ("GPUType", "RunType", "SubmissionType"),
     "watches": ("wait_for_run_status", "watch_run_status"),
 }
 _MODULES = ("aio", "api", "config", "exceptions", "models", "objects", "sdk", "utils")

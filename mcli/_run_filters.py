@@ -17,8 +17,8 @@ from mcli_mapi.input_types import (
 )
 
 from mcli._arguments import members, names_of, time_text
+from mcli.enums import RunType
 from mcli.status import RunStatus
-from mcli.vocabulary import RunType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

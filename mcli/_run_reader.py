@@ -6,14 +6,14 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from mcli._retry import TRANSIENT
+from mcli._core.retry import TRANSIENT
 from mcli.exceptions import MAPIException
 from mcli.runs import read_run, read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from mcli._transport import HttpTransport
+    from mcli._core.transport import HttpTransport
     from mcli.run import Run
 
 __all__ = ["read_details"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from mcli._arguments import given
 from mcli._run_sections import SchedulingConfig
-from mcli.vocabulary import SubmissionType
+from mcli.enums import SubmissionType
 
 if TYPE_CHECKING:
     from mcli_mapi.fragments import (

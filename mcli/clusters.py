@@ -13,12 +13,12 @@ from mcli_mapi.input_types import (
 )
 
 from mcli._arguments import member, name_of, names_of
-from mcli._operations import query
-from mcli._transport import mapi
+from mcli._core.operations import query
+from mcli._core.transport import mapi
 from mcli.cluster_details import ClusterDetails, cluster_of
+from mcli.enums import SubmissionType
 from mcli.exceptions import MAPIException
 from mcli.pages import ObjectList
-from mcli.vocabulary import SubmissionType
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence

@@ -21,10 +21,10 @@ from mcli_mapi.input_types import (
 )
 
 from mcli._arguments import given, name_of, names_of
-from mcli._operations import mutation, query
+from mcli._core.operations import mutation, query
+from mcli._core.transport import mapi
 from mcli._run_filters import page_request
 from mcli._training_arguments import positive
-from mcli._transport import mapi
 from mcli.exceptions import MAPIException
 from mcli.finetune import Finetune, finetune_of
 from mcli.finetune_config import ExperimentTracker, FinetuneConfig, FinetuneTaskType, to_wire

@@ -9,13 +9,13 @@ from mcli_mapi.get_run_logs import GetRunLogs
 from mcli_mapi.input_types import GetRunLogsInput
 from mcli_mapi.operations import GET_RUN_LOGS_GQL
 
-from mcli._answers import decode
 from mcli._arguments import given, name_of
+from mcli._core.answers import decode
+from mcli._core.operations import query
+from mcli._core.streams import log_stream
+from mcli._core.transport import transport
 from mcli._log_text import LineSplitter, LogDecoder, LogText
-from mcli._operations import query
 from mcli._run_reader import read_details
-from mcli._streams import log_stream
-from mcli._transport import transport
 from mcli._warnings import warn
 from mcli.exceptions import MAPIException
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Sequence
 
     from mcli._arguments import Named
-    from mcli._transport import HttpTransport
+    from mcli._core.transport import HttpTransport
 
 __all__ = ["LogText", "follow_run_logs", "get_run_logs"]
 

@@ -18,8 +18,8 @@ from typing import (
     overload,
 )
 
-from mcli._operations import query, timeout_of_call
-from mcli._transport import mapi
+from mcli._core.operations import query, timeout_of_call
+from mcli._core.transport import mapi
 from mcli.exceptions import MAPIException
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from mcli_mapi.input_types import (
 )
 
 from mcli import _training_arguments as check
-from mcli._operations import mutation
-from mcli._transport import mapi
+from mcli._core.operations import mutation
+from mcli._core.transport import mapi
 from mcli.exceptions import MAPIException, ValidationError
 from mcli.run import Run, run_of
 

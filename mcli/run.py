@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import mcli  # for its verbs, which import this
 from mcli._arguments import given
 from mcli._run_input import from_wire
+from mcli.enums import RunType
 from mcli.exceptions import MAPIException
 from mcli.run_config import RunConfig
 from mcli.run_details import (
@@ -23,7 +24,6 @@ from mcli.run_details import (
     resumption,
 )
 from mcli.status import RunStatus
-from mcli.vocabulary import RunType
 
 if TYPE_CHECKING:
     from mcli_mapi.fragments import RunFields

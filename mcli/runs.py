@@ -26,10 +26,10 @@ from mcli_mapi.input_types import (
 )
 
 from mcli._arguments import Named, given, name_of, names_of
-from mcli._operations import mutation, query
+from mcli._core.operations import mutation, query
+from mcli._core.transport import mapi
 from mcli._run_filters import named, page_request
 from mcli._run_input import to_wire
-from mcli._transport import mapi
 from mcli._warnings import warn
 from mcli.exceptions import MAPIException
 from mcli.metadata import sanitize_metadata
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from mcli_mapi.client import Mapi
     from mcli_mapi.fragments import DetailedRunFields, DetailedRunsPageFields, RunFields, RunsPageFields
 
+    from mcli.enums import RunType
     from mcli.status import RunStatus
-    from mcli.vocabulary import RunType
 
 __all__ = [
     "create_interactive_run",

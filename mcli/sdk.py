@@ -1,9 +1,10 @@
 """All public names of `mcli` once more, for programs that import them from here."""
 
-from mcli._connection import MAPIConnection
+from mcli._core.connection import MAPIConnection
 from mcli.cluster_details import ClusterDetails
 from mcli.clusters import get_cluster, get_clusters
 from mcli.config import FeatureFlag, MCLIConfig, MCLIMode, initialize, set_api_key
+from mcli.enums import GPUType, RunType, SubmissionType
 from mcli.exceptions import (
     MAPIException,
     MCLIConfigError,
@@ -63,7 +64,6 @@ from mcli.secret_types import (
 from mcli.secrets import create_secret, delete_secrets, get_secrets
 from mcli.status import RunStatus
 from mcli.users import User, get_current_user, get_users
-from mcli.vocabulary import GPUType, RunType, SubmissionType
 from mcli.watches import wait_for_run_status, watch_run_status
 
 __all__ = [

@@ -14,8 +14,8 @@ from mcli_mapi.input_types import (
 )
 
 from mcli._arguments import member, names_of
-from mcli._operations import mutation, query
-from mcli._transport import mapi
+from mcli._core.operations import mutation, query
+from mcli._core.transport import mapi
 from mcli.exceptions import MAPIException
 from mcli.pages import ObjectList
 from mcli.secret_types import Secret, SecretType, from_wire

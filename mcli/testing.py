@@ -13,12 +13,12 @@ import importlib.util
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mcli._connection import MAPIConnection
+from mcli._core.connection import MAPIConnection
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from mcli.local import Platform
+    from mcli.platform import Platform
 
 __all__ = ["local_platform"]
 
@@ -30,7 +30,7 @@ def local_platform(**options: Any) -> Generator[Platform]:
     Its data is in a temporary folder. At the end its runs are stopped and everything of it is removed.
 
     Args:
-        options: What `mcli.local.Platform` takes, e.g. `data_dir` to keep the data, or `cluster`.
+        options: What `mcli.platform.Platform` takes, e.g. `data_dir` to keep the data, or `cluster`.
 
     Yields:
         The platform, with `endpoint` and `api_key`.
@@ -44,7 +44,7 @@ def local_platform(**options: Any) -> Generator[Platform]:
     ...     mcli.wait_for_run_status(run, "completed").status
     <RunStatus.COMPLETED: 'COMPLETED'>
     """
-    from mcli.local import Platform  # an extra
+    from mcli.platform import Platform  # an extra
 
     with Platform(**options) as platform, MAPIConnection(platform.endpoint, platform.api_key):
         yield platform

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from mcli_mapi.input_types import EntityInput, GetUsersInput, StringFilter, UserFilters
 
 from mcli._arguments import names_of
-from mcli._operations import query
-from mcli._transport import mapi
+from mcli._core.operations import query
+from mcli._core.transport import mapi
 from mcli.exceptions import MAPIException
 from mcli.pages import ObjectList
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from mcli_mapi.operations import WATCH_RUN_STATUS_GQL
 from mcli_mapi.watch_run_status import WatchRunStatus
 
-from mcli._answers import decode
 from mcli._arguments import member, name_of
-from mcli._operations import query
+from mcli._core.answers import decode
+from mcli._core.operations import query
+from mcli._core.streams import stream
+from mcli._core.transport import transport
 from mcli._run_reader import read_details
-from mcli._streams import stream
-from mcli._transport import transport
 from mcli.exceptions import MAPIException, RunStatusNotReached
 from mcli.run import Run
 from mcli.status import RunStatus
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Sequence
 
     from mcli._arguments import Named
-    from mcli._transport import HttpTransport
+    from mcli._core.transport import HttpTransport
 
 __all__ = ["wait_for_run_status", "watch_run_status"]
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from hypothesis import Phase, settings
 
-from mcli import MAPIConnection, _loop
+from mcli import MAPIConnection
+from mcli._core import loop
 from tests import wire
 
 if TYPE_CHECKING:
@@ -102,11 +103,11 @@ def left_on_the_loop() -> set[str]:
     """Close the connections and name the tasks that do not end then."""
 
     async def look() -> set[str]:
-        await _loop._close_resources()
+        await loop._close_resources()
         for _ in range(10):  # what ends may start what closes
             others = asyncio.all_tasks() - {asyncio.current_task()}
             if others:
                 await asyncio.wait(others, timeout=2)
         return {str(task.get_coro()) for task in others if not task.done()}
 
-    return _loop.submit(look()).result(wire.PATIENCE * 2)
+    return loop.submit(look()).result(wire.PATIENCE * 2)

@@ -12,7 +12,7 @@ from mcli_mapi.watch_run_status import WatchRunStatus
 
 import mcli
 from mcli import MAPIException, MultiMAPIException, RunConfig, RunStatus
-from mcli._answers import decode, read
+from mcli._core.answers import decode, read
 from tests import wire
 
 if TYPE_CHECKING:

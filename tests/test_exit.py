@@ -86,7 +86,7 @@ def test_a_mutation_in_flight_is_finished(server: wire.HttpServer, release: Rele
 
 def test_what_is_given_up_is_said(server: wire.HttpServer) -> None:
     """A change without an answer is given up after a while, and stderr says so."""
-    process = start(server, f"from mcli import _exit\n_exit.PATIENCE = 0.2\n{CREATE}")
+    process = start(server, f"from mcli._core import shutdown\nshutdown.PATIENCE = 0.2\n{CREATE}")
     code, _, errors = ended(process)
     assert 0 == code
     assert (

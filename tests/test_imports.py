@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -14,39 +15,40 @@ import pytest
 import mcli
 
 PACKAGE = Path(mcli.__file__).parent
-
-LAYERS = {
-    "words": "_retry _spelling _version _warnings exceptions status vocabulary",
-    "values": """_arguments _config_file _log_text _run_input _run_names _run_sections _yaml cluster_details config
-        metadata run run_config run_details secret_types""",
-    "the wire": "mcli_mapi",
-    "wire forms": "_run_filters _training_arguments finetune finetune_config",
-    "machinery": """_answers _connection _endpoint _exit _failures _link _local _loop _network _operations
-        _socket _streams _transport""",
-    "lists": "pages",
-    "nouns": "_run_reader clusters finetunes logs pretrains runs secrets users watches",
-    "doors": "__init__ aio api models objects sdk testing utils",
-}
-"""The client, from the bottom: a module imports from its own layer and from those above it in this table."""
-
-HEIGHT = {module: height for height, modules in enumerate(LAYERS.values()) for module in modules.split()}
+ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 IN_FUNCTIONS = {
-    ("_connection", "_local"),  # only for those who use the local platform
-    ("_transport", "_socket"),  # 40 ms that a process without subscriptions saves
-    ("testing", "local"),  # an extra
+    ("_core.connection", "_core.local"),  # only for those who use the local platform
+    ("_core.transport", "_core.socket"),  # 40 ms that a process without subscriptions saves
+    ("platform", "platform.service"),  # the platform's parts are also programs, which must not load a server
+    ("platform.__main__", "platform.service"),  # the other commands would take twice as long with it
+    ("testing", "platform"),  # an extra
 }
 """Imports that wait for the call."""
 
 
+def layers(half: str) -> list[list[str]]:
+    """Return the lines of a table of `docs/architecture.md`, from the bottom, each as its modules or folders."""
+    table = re.search(rf"```imports {half}\n(.*?)```", ARCHITECTURE.read_text("utf-8"), re.DOTALL)
+    assert table
+    rows = re.split(r"\n(?=\S)", table[1].rstrip())
+    return [re.split(r"\s{2,}", row, maxsplit=1)[1].split() for row in rows]
+
+
+HEIGHT = {
+    half: {each: height for height, row in enumerate(layers(half)) for each in row}
+    for half in ("client", "platform")
+}
+
+
 class Imports(ast.NodeVisitor):
-    """The modules of ours that a file imports: at import, and in functions."""
+    """The modules of ours that a file imports, by their names below `mcli`: at import, and in functions."""
 
     def __init__(self, file: Path) -> None:
         self.at_import: set[str] = set()
         self.in_functions: set[str] = set()
         self._found = self.at_import
-        self.visit(ast.parse(file.read_text()))
+        self.visit(ast.parse(file.read_text("utf-8")))
 
     def visit_If(self, node: ast.If) -> None:
         if "TYPE_CHECKING" not in ast.unparse(node.test):
@@ -57,73 +59,106 @@ class Imports(ast.NodeVisitor):
         self.generic_visit(node)
         self._found = outside
 
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815  # ast's name
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - ast's name
 
     def visit_Import(self, node: ast.Import) -> None:
         for name in node.names:
             self._add(name.name)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.module == "mcli":
+        module = node.module or ""
+        if node.level:
+            self._found.add(ast.unparse(node))  # of no layer: imports are absolute
+        elif _is_package(module):
             for name in node.names:
-                self._add(f"mcli.{name.name}")
-        elif node.level > 1:  # out of its folder
-            self._found.add(ast.unparse(node))
-        elif node.module and not node.level:
-            self._add(node.module)
+                self._add(f"{module}.{name.name}" if _exists(f"{module}.{name.name}") else module)
+        else:
+            self._add(module)
 
     def _add(self, name: str) -> None:
         package, _, rest = name.partition(".")
         if package == "mcli_mapi":
             self._found.add(package)
         elif package == "mcli" and rest:
-            self._found.add(rest.partition(".")[0])
+            self._found.add(rest)
+
+
+def _path(module: str) -> Path:
+    return PACKAGE.joinpath(*module.split(".")[1:])
+
+
+def _is_package(module: str) -> bool:
+    return module.partition(".")[0] == "mcli" and _path(module).is_dir()
+
+
+def _exists(module: str) -> bool:
+    return _path(module).is_dir() or _path(module).with_suffix(".py").exists()
 
 
 def files() -> dict[str, Path]:
-    """Return the client's files by their paths in the package."""
-    return {
-        str(path.relative_to(PACKAGE)): path
-        for path in sorted(PACKAGE.rglob("*.py"))
-        if path.relative_to(PACKAGE).parts[0] != "local"
-    }
+    """Return the files of the package by the names of their modules below `mcli`; its own is `__init__`."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts
+        found[".".join(name)] = path
+    return found
 
 
-def module(file: str) -> str:
-    return Path(file).parts[0].removesuffix(".py")
+MODULES = files()
 
 
-@pytest.mark.parametrize("file", files())
-def test_imports_run_one_way(file: str) -> None:
-    """A module imports nothing that stands after it in the table of layers."""
-    imports = _names(files()[file]) - {"local"}
-    assert set() == {other for other in imports if HEIGHT.get(other, 99) > HEIGHT[module(file)]}
+def height(module: str) -> int | None:
+    """Return the line of its half's table that a module stands in, or None if it stands in none."""
+    first, _, rest = module.partition(".")
+    half, name = ("platform", rest or "__init__") if first == "platform" else ("client", module)
+    table = HEIGHT[half]
+    return table.get(name, table.get(name.partition(".")[0]))
 
 
-def test_no_import_is_circular() -> None:
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module: str) -> None:
+    """A module imports nothing that stands below it in its table of `docs/architecture.md`."""
+    own = height(module)
+    assert own is not None, "it stands in no table"
+    imported = {each for each in _all(module) if not _meets_the_other_half(module, each)}
+    assert set() == {each for each in imported if (found := height(each)) is None or found > own}
+
+
+@pytest.mark.parametrize("part", ["", "platform"])
+def test_no_import_is_circular(part: str) -> None:
     """Modules can be put in an order in which each imports earlier ones only."""
-    graph = {module(file): Imports(path).at_import for file, path in files().items() if "/" not in file}
-    assert len(graph) <= len(list(TopologicalSorter(graph).static_order()))
+    graph = {name: Imports(path).at_import for name, path in MODULES.items()}
+    ours = {name: others for name, others in graph.items() if name.startswith("platform") == bool(part)}
+    assert len(ours) <= len(list(TopologicalSorter(ours).static_order()))
 
 
 def test_imports_in_functions_have_a_reason() -> None:
     """An import waits for the call only where the table names it."""
-    waiting = {
-        (module(file), other) for file, path in files().items() for other in Imports(path).in_functions
-    }
+    waiting = {(name, other) for name, path in MODULES.items() for other in Imports(path).in_functions}
     assert IN_FUNCTIONS == waiting
 
 
-def test_the_local_platform_meets_the_client_on_the_wire_only() -> None:
-    """The local platform imports nothing of the client, and the client nothing of it, but for tests."""
-    of_local = {other for path in (PACKAGE / "local").rglob("*.py") for other in _names(path)}
-    assert set() == of_local - {"local"}
-    assert {"testing"} == {module(file) for file, path in files().items() if "local" in _names(path)}
+def test_the_platform_meets_the_client_on_the_wire_only() -> None:
+    """The platform imports nothing of the client, and the client nothing of it, but for tests."""
+    of_platform = {other for name in MODULES if name.startswith("platform") for other in _all(name)}
+    assert set() == {other for other in of_platform if not other.startswith("platform")}
+    users = {name for name in MODULES if not name.startswith("platform") and _uses_platform(name)}
+    assert {"testing"} == {name.partition(".")[0] for name in users}
 
 
-def _names(path: Path) -> set[str]:
-    imports = Imports(path)
+def _all(module: str) -> set[str]:
+    imports = Imports(MODULES[module])
     return imports.at_import | imports.in_functions
+
+
+def _uses_platform(module: str) -> bool:
+    return any(other.partition(".")[0] == "platform" for other in _all(module))
+
+
+def _meets_the_other_half(module: str, other: str) -> bool:
+    """Tell whether the testing kit, which brings both halves together, imports the platform."""
+    return module.partition(".")[0] == "testing" and other.partition(".")[0] == "platform"
 
 
 def imported_by(code: str) -> set[str]:

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 import mcli
-from mcli import MCLIEnvVarSecret, RunConfig, _endpoint
+from mcli import MCLIEnvVarSecret, RunConfig
+from mcli._core import endpoint
 from tests import wire
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def test_websockets_log_no_key(serve_socket: ServeSocket, logged: pytest.LogCapt
 def test_http2_logs_no_key(logged: pytest.LogCaptureFixture) -> None:
     """The compression of headers in HTTP/2 logs each of them at DEBUG; for our clients it does not."""
     hpack = pytest.importorskip("hpack")
-    _endpoint.Endpoint("https://one.test/graphql", None)._client()
+    endpoint.Endpoint("https://one.test/graphql", None)._client()
     hpack.Encoder().encode([("authorization", wire.KEY)])
     assert_nothing_is_told(logged)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mcli
-from mcli import _loop
+from mcli._core import loop
 from tests import wire
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_localhost_is_resolved() -> None:
     async def look_up() -> object:
         return await asyncio.get_running_loop().getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
 
-    assert expected == _loop.submit(look_up()).result(wire.PATIENCE)
+    assert expected == loop.submit(look_up()).result(wire.PATIENCE)
 
 
 @pytest.fixture
@@ -94,12 +94,12 @@ def test_what_belongs_to_the_loop_is_made_once() -> None:
 
     def use() -> None:
         barrier.wait()
-        _loop.resource("test", lambda: made.append("made") or Resource())  # type: ignore[func-returns-value]  # short
+        loop.resource("test", lambda: made.append("made") or Resource())  # type: ignore[func-returns-value]  # short
 
     threads = [threading.Thread(target=use) for _ in range(8)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    _loop.submit(_loop._close_resources()).result(wire.PATIENCE)
+    loop.submit(loop._close_resources()).result(wire.PATIENCE)
     assert ["made", "closed"] == made

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from mcli._failures import _retry_after
-from mcli._retry import ATTEMPTS, ATTEMPTS_TO_CONNECT, Failure, Kind, is_ambiguous, pause
+from mcli._core.failures import _retry_after
+from mcli._core.retry import ATTEMPTS, ATTEMPTS_TO_CONNECT, Failure, Kind, is_ambiguous, pause
 
 _PAUSES = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15, 15]
 """Seconds at most, after the first attempt, the second, and so on."""

@@ -18,10 +18,10 @@ from mcli_mapi.input_types import RunInput
 
 from mcli._run_input import from_wire, to_wire
 from mcli._run_names import check_image, cleaned
+from mcli.enums import GPUType
 from mcli.exceptions import MCLIRunConfigValidationError, ValidationError
 from mcli.metadata import sanitize_metadata
 from mcli.run_config import ComputeConfig, RunConfig, SchedulingConfig
-from mcli.vocabulary import GPUType
 
 DATA = Path(__file__).parent / "data"
 FILES = sorted((DATA / "run_configs").glob("*.yaml"))

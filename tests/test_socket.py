@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mcli
-from mcli import MAPIException, _loop
-from mcli._link import Inbox, Lost
-from mcli._socket import GraphQLSocket
+from mcli import MAPIException
+from mcli._core import loop
+from mcli._core.link import Inbox, Lost
+from mcli._core.socket import GraphQLSocket
 from tests import wire
 
 if TYPE_CHECKING:
@@ -203,4 +204,4 @@ def test_a_link_that_closed_meanwhile_tells_a_late_subscription(serve_socket: Se
         with pytest.raises(Lost):
             await inbox.take()
 
-    _loop.submit(subscribe_late()).result(wire.PATIENCE)
+    loop.submit(subscribe_late()).result(wire.PATIENCE)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from mcli.enums import GPUType, RunType, SubmissionType
 from mcli.status import RunStatus
-from mcli.vocabulary import GPUType, RunType, SubmissionType
 
 PAGE = json.loads((Path(__file__).parent / "data" / "signatures.json").read_text())
 

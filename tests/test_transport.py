@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 import mcli
-from mcli import MAPIException, OutcomeUnknown, RunConfig, _endpoint, _loop
-from mcli._network import tls
+from mcli import MAPIException, OutcomeUnknown, RunConfig
+from mcli._core import endpoint, loop
+from mcli._core.network import tls
 from tests import wire
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ def test_reset_connection_opens_new_ones(serve_http: ServeHttp) -> None:
 
 def test_one_tls_context() -> None:
     """However many endpoints and pools there are, the certificates are read once."""
-    first = _endpoint.Endpoint("https://one.test/graphql", None)._client()
-    second = _endpoint.Endpoint("https://two.test/graphql", None)._client()
+    first = endpoint.Endpoint("https://one.test/graphql", None)._client()
+    second = endpoint.Endpoint("https://two.test/graphql", None)._client()
     contexts = {id(each._transport._pool._ssl_context) for each in (first, second)}  # type: ignore[attr-defined]  # httpx's
     assert {id(tls())} == contexts
 
@@ -103,8 +104,8 @@ def test_no_proxy_stands_before_loopback(serve_http: ServeHttp, monkeypatch: pyt
 def test_a_call_goes_where_it_was_made_for(stack: ExitStack) -> None:
     """A future asks the endpoint of the block in which it was made, also if that ended meanwhile."""
     gate = threading.Event()
-    _loop.event_loop()
-    _loop.call_soon(gate.wait, wire.PATIENCE)  # holds the loop up
+    loop.event_loop()
+    loop.call_soon(gate.wait, wire.PATIENCE)  # holds the loop up
     with mcli.MAPIConnection(wire.ENDPOINT, wire.KEY, http=wire.http(wire.Script(wire.page(wire.run())))):
         future = mcli.get_runs(future=True)
     gate.set()

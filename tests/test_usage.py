@@ -19,7 +19,7 @@ import mcli
 from mcli import Run, RunConfig, RunStatus, RunType, SchedulingConfig
 from mcli.api.engine.engine import MAPIConnection
 from mcli.config import MCLIConfig
-from mcli.local import Platform
+from mcli.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

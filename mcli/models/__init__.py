@@ -1,10 +1,10 @@
 """Another import path of what requests are made of."""
 
+from mcli.enums import GPUType
 from mcli.finetune_config import FinetuneConfig
 from mcli.pages import ObjectList
 from mcli.run_config import ComputeConfig, RunConfig, SchedulingConfig
 from mcli.secret_types import Secret, SecretType
-from mcli.vocabulary import GPUType
 
 __all__ = [
     "ComputeConfig",

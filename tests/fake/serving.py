@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from mcli import MAPIConnection, _loop
+from mcli import MAPIConnection
+from mcli._core import loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -62,7 +63,7 @@ def connected(fake: Fake, key: str = "a-key") -> Iterator[None]:
         return
     with listening(fake) as url, MAPIConnection(url, key):
         yield
-        _loop.submit(_loop._close_resources()).result()
+        loop.submit(loop._close_resources()).result()
 
 
 class _Server(uvicorn.Server):

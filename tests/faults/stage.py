@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import mcli
-from mcli import _loop
-from mcli._connection import MAPIConnection, current
-from mcli._socket import GraphQLSocket
-from mcli._transport import HttpTransport
-from mcli.local import Platform
+from mcli._core import loop
+from mcli._core.connection import MAPIConnection, current
+from mcli._core.socket import GraphQLSocket
+from mcli._core.transport import HttpTransport
+from mcli.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -106,8 +106,8 @@ def have_socket(silence: float) -> None:
     connection = current()
     key = ("socket", connection.endpoint, connection.authorization())
     greeting = {"Authorization": connection.authorization()}
-    _loop.resource(key, lambda: GraphQLSocket(connection.endpoint, lambda: greeting, silence=silence))
-    assert HttpTransport(connection).socket() is _loop.resource(key, object)
+    loop.resource(key, lambda: GraphQLSocket(connection.endpoint, lambda: greeting, silence=silence))
+    assert HttpTransport(connection).socket() is loop.resource(key, object)
 
 
 def compare(expected: Iterable[str], actual: Iterable[str]) -> Result:
@@ -136,7 +136,7 @@ class Served:
         self.api_key = (folder / "api_key").read_text()
 
     def _start(self, port: int) -> None:
-        command = [sys.executable, "-m", "mcli.local", "serve", "--data-dir", str(self._folder)]
+        command = [sys.executable, "-m", "mcli.platform", "serve", "--data-dir", str(self._folder)]
         self._process = subprocess.Popen(
             [*command, "--port", str(port), "--grace", "1"], stdout=subprocess.PIPE, text=True
         )

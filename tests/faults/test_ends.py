@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mcli
-from mcli import _loop
+from mcli._core import loop
 from tests.faults.faults import Ending, Lost
 from tests.faults.proxy import Proxy
 from tests.faults.stage import BOUND
@@ -164,7 +164,7 @@ def left() -> set[str]:
         waiting = (await asyncio.wait(others, timeout=TOLD))[1] if others else set()
         return {str(task.get_coro()) for task in waiting}
 
-    return _loop.submit(look()).result()
+    return loop.submit(look()).result()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import mcli
-from mcli.local.folders import RunFolders
+from mcli.platform.execution.folders import RunFolders
 from tests.faults.faults import (
     Bitten,
     Closed,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mcli
-from mcli._connection import MAPIConnection
+from mcli._core.connection import MAPIConnection
 from tests.faults.faults import Answered, Ending, Lost
 from tests.faults.proxy import Proxy
 from tests.faults.stage import BOUND, Served, config

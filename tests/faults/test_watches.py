@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mcli
-from mcli._connection import MAPIConnection
+from mcli._core.connection import MAPIConnection
 from tests.faults.proxy import Proxy
 from tests.faults.stage import BOUND, Served, config
 

@@ -52,14 +52,14 @@ FAULTS = [
     ),
     Fault(
         "a later page repeats the last run of the one before",
-        "mcli/local/selection.py",
+        "mcli/platform/state/selection.py",
         "AND sequence < ?",
         "AND sequence <= ?",
         "properties/test_machine.py",
     ),
     Fault(
         "the last run of a full page is lost",
-        "mcli/local/selection.py",
+        "mcli/platform/state/selection.py",
         'rows[limit - 1]["sequence"]',
         'rows[limit]["sequence"]',
         "properties/test_machine.py",
@@ -95,7 +95,7 @@ FAULTS = [
     ),
     Fault(
         "a timeout that was given is replaced",
-        "mcli/_operations.py",
+        "mcli/_core/operations.py",
         "        if timeout is self:\n",
         "        if timeout is self or timeout:\n",
         "test_operations.py::test_mcli_timeout_replaces_no_timeout_that_was_given",
@@ -131,7 +131,7 @@ FAULTS = [
     ),
     Fault(
         "data goes before errors",
-        "mcli/_answers.py",
+        "mcli/_core/answers.py",
         "    if envelope.errors:\n        raise from_graphql(envelope.errors, status)\n",
         "    if envelope.errors and envelope.data is None:\n        raise from_graphql(envelope.errors, status)\n",
         "properties/test_operations.py",
@@ -153,21 +153,21 @@ FAULTS = [
     # Requests
     Fault(
         "an ambiguous mutation is repeated",
-        "mcli/_transport.py",
+        "mcli/_core/transport.py",
         "repeatable = not changes or (unknown and await self._remembers(endpoint))",
         "repeatable = True",
         "test_transport.py",
     ),
     Fault(
         "a 503 is taken for a promise that nothing was done",
-        "mcli/_retry.py",
+        "mcli/_core/retry.py",
         "return failure.kind is Kind.LOST or (failure.kind is Kind.REFUSED and failure.status != 429)",
         "return failure.kind is Kind.LOST",
         "test_retry.py",
     ),
     Fault(
         "Retry-After is ignored",
-        "mcli/_retry.py",
+        "mcli/_core/retry.py",
         "if failure.retry_after is not None:",
         "if False:",
         "properties/test_retry.py",
@@ -203,14 +203,14 @@ FAULTS = [
     ),
     Fault(
         "the server is not told that a subscription was left",
-        "mcli/_link.py",
+        "mcli/_core/link.py",
         "            self._say(id=serial, type=self._verbs.stop)\n",
         "            pass\n",
         "faults/test_ends.py",
     ),
     Fault(
         "a lock left out: each cold subscription opens its own socket",
-        "mcli/_socket.py",
+        "mcli/_core/socket.py",
         "        if self._opening is None:\n            self._opening = asyncio.create_task(self._open())",
         "        if True:\n            self._opening = asyncio.create_task(self._open())",
         "test_watches.py",
@@ -254,14 +254,14 @@ FAULTS = [
     # The local platform
     Fault(
         "a retry too many",
-        "mcli/local/outcome.py",
+        "mcli/platform/execution/outcome.py",
         'if counts["user"] >= run.max_retries:',
         'if counts["user"] > run.max_retries:',
         "local/test_outcome.py",
     ),
     Fault(
         "the limit of an attempt is over a moment too late",
-        "mcli/local/attempt.py",
+        "mcli/platform/execution/attempt.py",
         "due > transaction.now",
         "due >= transaction.now",
         "properties/test_machine.py",

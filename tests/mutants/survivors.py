@@ -31,14 +31,14 @@ MODULES = {
     "mcli/_run_sections.py": "tests/test_run_config.py tests/properties/test_values.py",
     "mcli/_config_file.py": "tests/test_config_file.py tests/test_config.py tests/properties/test_values.py",
     # decisions of the transport
-    "mcli/_retry.py": "tests/test_retry.py tests/properties/test_retry.py mcli/_retry.py",
-    "mcli/_answers.py": "tests/test_answers.py tests/properties/test_operations.py",
+    "mcli/_core/retry.py": "tests/test_retry.py tests/properties/test_retry.py mcli/_core/retry.py",
+    "mcli/_core/answers.py": "tests/test_answers.py tests/properties/test_operations.py",
     # logs
     "mcli/_log_text.py": "tests/test_log_text.py tests/properties/test_logs.py",
     # scheduling
-    "mcli/local/scheduler.py": "tests/local/test_scheduler.py",
-    "mcli/local/rooms.py": "tests/local/test_rooms.py tests/local/test_scheduler.py",
-    "mcli/local/outcome.py": "tests/local/test_outcome.py mcli/local/outcome.py",
+    "mcli/platform/scheduling/scheduler.py": "tests/platform/test_scheduler.py",
+    "mcli/platform/scheduling/capacity.py": "tests/platform/test_capacity.py tests/platform/test_scheduler.py",
+    "mcli/platform/execution/outcome.py": "tests/platform/test_outcome.py mcli/platform/execution/outcome.py",
 }
 """What is changed, and the tests that should notice."""
 

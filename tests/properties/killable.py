@@ -7,9 +7,9 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from mcli.local import Platform
-from mcli.local.clock import VirtualClock
-from mcli.local.cluster import virtual
+from mcli.platform import Platform
+from mcli.platform.clock import VirtualClock
+from mcli.platform.scheduling.cluster import virtual
 
 __all__ = ["KillablePlatform"]
 

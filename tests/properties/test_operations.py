@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from mcli_mapi import operations
 from pydantic import BaseModel
 
-from mcli import _loop
-from mcli._operations import deadline
+from mcli._core import loop
+from mcli._core.operations import deadline
+from mcli._core.transport import mapi
 from mcli._spelling import snake_case
-from mcli._transport import mapi
 from mcli.exceptions import MAPIException
 from tests.fake import SCHEMA, Answers, Fake, Replies, Reply, Request, Variables, connected
 
@@ -68,7 +68,7 @@ def call(name: str, sent: dict[str, Any], answer: Callable[[Request], Reply]) ->
     }
     token = deadline.set(time.monotonic())  # over, so nothing is sent again
     try:
-        pending = _loop.submit(getattr(mapi(), snake_case(name))(**given))
+        pending = loop.submit(getattr(mapi(), snake_case(name))(**given))
     finally:
         deadline.reset(token)
     result: Result = fake.result(pending, answer)

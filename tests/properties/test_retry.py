@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcli._retry import Failure, Kind, is_ambiguous, pause
+from mcli._core.retry import Failure, Kind, is_ambiguous, pause
 
 failures = st.builds(
     Failure,

@@ -15,9 +15,10 @@ from mcli_mapi import operations
 from mcli_mapi.get_run_logs import GetRunLogs
 from mcli_mapi.watch_run_status import WatchRunStatus
 
-from mcli import MAPIConnection, _loop, get_run_logs
-from mcli._connection import Connection
-from mcli._transport import HttpTransport
+from mcli import MAPIConnection, get_run_logs
+from mcli._core import loop
+from mcli._core.connection import Connection
+from mcli._core.transport import HttpTransport
 from mcli.exceptions import MAPIException
 from tests.fake import SCHEMA, Answers, Fake, Replies, Reply, Request, Variables
 from tests.fake.serving import SUBPROTOCOLS, listening
@@ -44,7 +45,7 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
     """Serve the fake over sockets, in one subprotocol."""
     with listening(fake, request.param) as url:
         yield url
-        _loop.submit(_loop._close_resources()).result()
+        loop.submit(loop._close_resources()).result()
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -70,7 +71,7 @@ def test_a_subscription_gives_what_was_sent(endpoint: str, name: str, data: st.D
 
     told = ""
     try:
-        fake.result(_loop.submit(take()), answer)
+        fake.result(loop.submit(take()), answer)
     except MAPIException as error:
         told = str(error)
     *items, end = replied[-1].payloads

@@ -1,5 +1,5 @@
 """Another import path of the connection."""
 
-from mcli._connection import MAPIConnection
+from mcli._core.connection import MAPIConnection
 
 __all__ = ["MAPIConnection"]

@@ -1,0 +1,1 @@
+"""The machinery below the nouns: calls, connections, retries, subscriptions. Imports values, never nouns."""

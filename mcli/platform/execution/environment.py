@@ -1,0 +1,122 @@
+"""The environment variables of a rank."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mcli.platform.scheduling.demand import Demand
+
+GPU_LOG_PREFIX = "gpu_"
+"""Launchers write local rank k's output to `<log dir>/gpu_<k>.txt`."""
+
+_FROM_HOST = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|XDG_\w+|SSH_AUTH_SOCK"
+    r"|LD_LIBRARY_PATH|PYTHONPATH|VIRTUAL_ENV|CONDA_\w+|CUDA_HOME|PYENV_ROOT"
+    r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|(?i:(https?|no|all)_proxy)"
+    r"|PIP_\w+|UV_\w+|GIT_CONFIG_\w+|GIT_SSL_CAINFO|MCLI_LOCAL_(SKIP_PACKAGES|TRAINER_BATCHES)"
+)
+
+
+def host_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Keep those variables of the server's own environment that a run needs to find programs and networks.
+
+    A list of what is kept, so that no key of the server or its user ever reaches a run by accident. `python` is the
+    one that runs the platform, with its packages: it stands for the image.
+
+    >>> sorted(host_environment({"PATH": "/bin", "LANG": "C", "MOSAICML_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "k"}))
+    ['LANG', 'PATH']
+    """
+    kept = {name: value for name, value in environ.items() if _FROM_HOST.fullmatch(name)}
+    programs = [str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]
+    return kept | {"PATH": os.pathsep.join(programs)}
+
+
+def rank_environment(
+    *,
+    run_name: str,
+    run_input: Mapping[str, Any],
+    demand: Demand,
+    node_rank: int,
+    resumption: int,
+    master_addr: str,
+    master_port: int,
+    endpoint: str,
+    token_file: Path,
+    parameters_file: Path,
+    log_dir: Path,
+    gpu_indices: Sequence[int],
+    secrets: Mapping[str, str],
+    integrations: Mapping[str, str],
+    base: Mapping[str, str],
+) -> dict[str, str]:
+    """Put together the environment of one rank.
+
+    Later ones win: `base`, secrets, platform, integrations, and last the `envVariables` of the run, so that a
+    run can switch off what the platform says (`MOSAICML_PLATFORM: 'False'`).
+    """
+    platform = {
+        "RUN_NAME": run_name,
+        "COMPOSER_RUN_NAME": run_name,
+        "PARAMETERS": str(parameters_file),
+        "NODE_RANK": str(node_rank),
+        "NUM_NODES": str(demand.nodes),
+        "WORLD_SIZE": str(demand.gpus),
+        "LOCAL_WORLD_SIZE": str(demand.gpus_per_node),
+        "MASTER_ADDR": master_addr,
+        "MASTER_PORT": str(master_port),
+        "MOSAICML_PLATFORM": "true",
+        "MOSAICML_API_ENDPOINT": endpoint,
+        "MOSAICML_ACCESS_TOKEN_FILE": str(token_file),
+        "MOSAICML_LOG_DIR": str(log_dir),
+        "MOSAICML_GPU_LOG_FILE_PREFIX": GPU_LOG_PREFIX,
+        "RESUMPTION_INDEX": str(resumption),
+        "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpu_indices)),
+    }
+    return {**base, **secrets, **platform, **integrations, **dict(_user_variables(run_input))}
+
+
+def _user_variables(run_input: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for variable in run_input.get("envVariables") or ():
+        yield str(variable["envKey"]), str(variable["envValue"])
+
+
+def integration_variables(run_input: Mapping[str, Any], run_name: str) -> dict[str, str]:
+    """Give the variables that the experiment trackers of a run read.
+
+    >>> integration_variables({"integrations": [{"type": "wandb", "params": {"project": "p"}}]}, "bert-a1")
+    {'WANDB_NAME': 'bert-a1', 'WANDB_PROJECT': 'p'}
+    """
+    variables: dict[str, str] = {}
+    for integration in run_input.get("integrations") or ():
+        variables |= _tracker_variables(integration["type"], integration.get("params") or {}, run_name)
+    return variables
+
+
+def _tracker_variables(kind: str, parameters: Mapping[str, Any], run_name: str) -> dict[str, str]:
+    if kind == "wandb":
+        tags = parameters.get("tags") or []
+        return {"WANDB_NAME": run_name} | _given(
+            WANDB_PROJECT=parameters.get("project"),
+            WANDB_ENTITY=parameters.get("entity"),
+            WANDB_RUN_GROUP=parameters.get("group"),
+            WANDB_JOB_TYPE=parameters.get("jobType"),
+            WANDB_TAGS=tags if isinstance(tags, str) else ",".join(map(str, tags)),
+        )
+    if kind == "comet_ml":
+        return _given(
+            COMET_PROJECT_NAME=parameters.get("project") or parameters.get("projectName"),
+            COMET_WORKSPACE=parameters.get("workspace"),
+        )
+    if kind == "mlflow":
+        return _given(
+            MLFLOW_EXPERIMENT_NAME=parameters.get("experimentName"),
+            MLFLOW_TRACKING_URI=parameters.get("trackingUri") or "databricks",
+        )
+    return {}
+
+
+def _given(**variables: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in variables.items() if value is not None and value != ""}

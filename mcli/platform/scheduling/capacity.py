@@ -1,0 +1,78 @@
+"""What is left of the nodes of a cluster, and whether a run fits in."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from mcli.platform.scheduling.cluster import Node
+from mcli.platform.scheduling.demand import Demand
+
+
+def shared_ranks(cpus: int) -> int:
+    """Give how many ranks that reserve nothing may share a node of so many CPUs."""
+    return max(16, 4 * cpus)
+
+
+def shares(demand: Demand) -> bool:
+    return not demand.gpus_per_node and not demand.cpus
+
+
+def compete(one: Demand, other: Demand) -> bool:
+    """Whether two runs on one node would take from the same resource."""
+    both_reserve = bool(one.gpus_per_node and other.gpus_per_node) or bool(one.cpus and other.cpus)
+    return both_reserve or (shares(one) and shares(other))
+
+
+@dataclass
+class Room:
+    """What is left of a node."""
+
+    gpus: set[int]
+    cpus: int
+    ranks: int
+
+    @classmethod
+    def of(cls, node: Node) -> "Room":
+        return cls(set(range(node.gpus)), node.cpus, shared_ranks(node.cpus))
+
+    def copy(self) -> "Room":
+        return replace(self, gpus=set(self.gpus))
+
+    def holds(self, demand: Demand) -> bool:
+        return (
+            len(self.gpus) >= demand.gpus_per_node
+            and (not demand.cpus or self.cpus >= demand.cpus)
+            and (not shares(demand) or self.ranks > 0)
+        )
+
+    def take(self, demand: Demand, gpus: Iterable[int]) -> None:
+        self.gpus.difference_update(gpus)
+        self.cpus -= demand.cpus
+        self.ranks -= shares(demand)
+
+    def give(self, demand: Demand, gpus: Iterable[int]) -> None:
+        self.gpus.update(gpus)
+        self.cpus += demand.cpus
+        self.ranks += shares(demand)
+
+    def left_for(self, demand: Demand) -> tuple[int, ...]:
+        """Compare rooms by what a run wants most of."""
+        if shares(demand):
+            return (self.ranks,)
+        return (len(self.gpus), self.cpus) if demand.gpus else (self.cpus,)
+
+
+Rooms = dict[str, Room]
+
+
+def copy_rooms(rooms: Rooms) -> Rooms:
+    return {name: room.copy() for name, room in rooms.items()}
+
+
+def choose(demand: Demand, rooms: Rooms, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Choose the tightest fit, but spread ranks that share; empty if the run does not fit."""
+    fitting = [name for name in allowed if rooms[name].holds(demand)]
+    if len(fitting) < demand.nodes:
+        return ()
+    fitting.sort(key=lambda name: rooms[name].left_for(demand), reverse=shares(demand))
+    chosen = set(fitting[: demand.nodes])
+    return tuple(name for name in allowed if name in chosen)

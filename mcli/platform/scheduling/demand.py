@@ -1,0 +1,176 @@
+"""What a run asks for, made definite: one cluster, one instance, so many GPUs on so many nodes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcli.platform.errors import RequestError
+from mcli.platform.scheduling.cluster import CPU_TYPE, Cluster, Instance
+
+_DEPRECATED = {"cluster": "cluster", "gpuType": "gpuType", "gpuNum": "gpus", "cpus": "cpus"}
+"""Top-level fields of former days, and where they live now."""
+
+_CPU_NAMES = {"none", "none (cpu only)", "cpu", ""}
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a run needs of its cluster, all at once."""
+
+    cluster: str
+    instance: str
+    gpu_type: str
+    gpus: int
+    """GPUs in all."""
+    gpus_per_node: int
+    """GPUs of this run on each of its nodes."""
+    nodes: int
+    cpus: int
+    """CPUs to reserve on each node; 0 when none were asked for."""
+    node_names: tuple[str, ...] = ()
+    """The only nodes that will do; empty when any will."""
+
+
+def resolve(run_input: Mapping[str, Any], cluster: Cluster) -> Demand:
+    """Infer from a run input what exactly it asks `cluster` for.
+
+    Raises `RequestError` 400 when nothing fits, when several instances would, or when the cluster is another.
+    """
+    wish = compute_of(run_input)
+    _check_numbers(wish)
+    if wish.get("cluster") not in {None, "", cluster.name}:
+        raise RequestError(
+            400, f"Cluster {wish['cluster']!r} is not known here; it could be: {cluster.name}."
+        )
+    named = tuple(wish.get("nodeNames") or ())
+    nodes = _node_count(wish, named)
+    instance = _only(_matching(wish, nodes, cluster), wish, cluster)
+    _check_nodes(instance, named)
+    return _demand(wish, cluster, instance, nodes, named)
+
+
+def compute_of(run_input: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the compute request of a run input, completed by the deprecated top-level fields.
+
+    >>> compute_of({"gpuNum": 8, "cpus": 0, "compute": {"cluster": "local"}})
+    {'cluster': 'local', 'gpus': 8}
+    """
+    old = {new: run_input.get(name) for name, new in _DEPRECATED.items()}
+    if not old["cpus"]:
+        del old["cpus"]  # Clients send 0 for "not set".
+    given = run_input.get("compute") or {}
+    return {key: value for key, value in (old | dict(given)).items() if value is not None}
+
+
+def _check_numbers(wish: Mapping[str, Any]) -> None:
+    for field, least in {"gpus": 0, "cpus": 0, "nodes": 1}.items():
+        value = wish.get(field, least)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise RequestError(
+                400, f"compute.{field} must be a whole number of at least {least}, not {value!r}."
+            )
+
+
+def _node_count(wish: Mapping[str, Any], named: tuple[str, ...]) -> int | None:
+    nodes: int | None = wish.get("nodes")
+    if not named:
+        return nodes
+    if len(set(named)) < len(named):
+        raise RequestError(400, f"compute.nodeNames holds a node twice: {', '.join(named)}.")
+    if nodes is not None and nodes != len(named):
+        raise RequestError(400, f"compute.nodeNames holds {len(named)} nodes, but compute.nodes is {nodes}.")
+    return len(named)
+
+
+def _matching(wish: Mapping[str, Any], nodes: int | None, cluster: Cluster) -> list[Instance]:
+    wanted = [instance for instance in cluster.instances if _is_named(instance, wish)]
+    with_gpus = [instance for instance in wanted if instance.gpus_per_node]
+    if with_gpus and "gpus" not in wish and not _is_cpu_only(wish):
+        if nodes is None:
+            raise RequestError(
+                400, f"Bad run request: gpus is a required field. Choose from:\n{_table(with_gpus)}"
+            )
+        wanted = with_gpus  # `nodes` alone means whole machines.
+    return [instance for instance in wanted if _holds(instance, wish, nodes, cluster)]
+
+
+def _is_named(instance: Instance, wish: Mapping[str, Any]) -> bool:
+    if "instance" in wish and wish["instance"] != instance.name:
+        return False
+    if "gpuType" not in wish:
+        return True
+    if _is_cpu_only(wish):
+        return instance.gpus_per_node == 0
+    return str(wish["gpuType"]).lower() == instance.gpu_type.lower()
+
+
+def _is_cpu_only(wish: Mapping[str, Any]) -> bool:
+    return str(wish.get("gpuType", "any")).lower() in _CPU_NAMES
+
+
+def _holds(instance: Instance, wish: Mapping[str, Any], nodes: int | None, cluster: Cluster) -> bool:
+    if wish.get("cpus", 0) > instance.cpus:
+        return False
+    count = nodes or 1
+    if instance.gpus_per_node == 0:
+        return wish.get("gpus", 0) == 0 and count <= len(instance.nodes)
+    gpus = wish.get("gpus", count * instance.gpus_per_node)
+    if gpus not in instance.gpu_nums:
+        return False
+    needed = max(1, gpus // instance.gpus_per_node)
+    fractional = gpus < instance.gpus_per_node
+    allowed = cluster.allow_fractional if fractional else needed == 1 or cluster.allow_multinode
+    return allowed and needed <= len(instance.nodes) and (nodes is None or nodes == needed)
+
+
+def _only(matching: list[Instance], wish: Mapping[str, Any], cluster: Cluster) -> Instance:
+    asked = ", ".join(f"{key}={value}" for key, value in wish.items()) or "nothing named"
+    if not matching:
+        raise RequestError(
+            400,
+            f"No instance of cluster {cluster.name!r} matches the request ({asked}). "
+            f"Available:\n{_table(cluster.instances)}",
+        )
+    if len(matching) > 1:
+        raise RequestError(
+            400,
+            f"Several instances of cluster {cluster.name!r} match the request ({asked}). "
+            f"Name one as compute.instance:\n{_table(matching)}",
+        )
+    return matching[0]
+
+
+def _table(instances: Iterable[Instance]) -> str:
+    return "\n".join(
+        f"- {instance.name}: gpuType {instance.gpu_type}, gpus {', '.join(map(str, instance.gpu_nums))}, "
+        f"{instance.cpus} cpus on each of {len(instance.nodes)} nodes"
+        for instance in instances
+    )
+
+
+def _check_nodes(instance: Instance, named: tuple[str, ...]) -> None:
+    known = [node.name for node in instance.nodes]
+    missing = [name for name in named if name not in known]
+    if missing:
+        raise RequestError(
+            400,
+            f"Node {missing[0]!r} is not of instance {instance.name!r}; its nodes are: {', '.join(known)}.",
+        )
+
+
+def _demand(
+    wish: Mapping[str, Any], cluster: Cluster, instance: Instance, nodes: int | None, named: tuple[str, ...]
+) -> Demand:
+    whole = instance.gpus_per_node
+    gpus: int = wish.get("gpus", (nodes or 1) * whole) if whole else 0
+    count = nodes or (max(1, gpus // whole) if whole else 1)
+    return Demand(
+        cluster=cluster.name,
+        instance=instance.name,
+        gpu_type=instance.gpu_type if whole else CPU_TYPE,
+        gpus=gpus,
+        gpus_per_node=gpus // count,
+        nodes=count,
+        cpus=wish.get("cpus", 0),
+        node_names=named,
+    )

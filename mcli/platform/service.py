@@ -1,0 +1,222 @@
+"""The platform as an object: a server on a thread of its own, which is started and stopped."""
+
+import asyncio
+import contextlib
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from mcli.platform.clock import Clock, SystemClock
+from mcli.platform.execution.attempt import Means
+from mcli.platform.execution.controller import Controller
+from mcli.platform.execution.executor import GRACE, LocalExecutor
+from mcli.platform.execution.folders import RunFolders, make_private
+from mcli.platform.execution.launch import Site
+from mcli.platform.presence import announce, holding
+from mcli.platform.scheduling.cluster import Cluster, this_machine
+from mcli.platform.serving.api import Api
+from mcli.platform.serving.logs import Logs
+from mcli.platform.serving.resolvers import Resolvers
+from mcli.platform.serving.server import PATH, Server, listen
+from mcli.platform.serving.watches import Watches
+from mcli.platform.state.hub import Hub
+from mcli.platform.state.store import Store
+from mcli.platform.state.users import Keys
+from mcli.platform.state.vault import Vault
+
+
+class Platform:
+    """A local platform in this process, reached like any other: over HTTP and websockets, with a key.
+
+    Without `data_dir` it keeps its state in a temporary folder, which `stop` removes, and its runs end with
+    this process, however that ends. `port` 0 takes a free one.
+    `cluster` is what runs are scheduled on, by default this machine. `grace` is the seconds that a stopped run
+    has between SIGTERM and SIGKILL.
+
+    >>> with Platform() as platform:
+    ...     len(platform.api_key)
+    47
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | str | None = None,
+        *,
+        port: int = 0,
+        cluster: Cluster | None = None,
+        clock: Clock | None = None,
+        grace: float = GRACE,
+    ) -> None:
+        self._given_dir = None if data_dir is None else Path(data_dir)
+        self._port = port
+        self._cluster = cluster
+        self._clock = clock or SystemClock()
+        self._grace = grace
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._stop_runs = False
+        self.data_dir = Path()
+        """Where the state is; known once the platform was started."""
+        self.endpoint = ""
+        """URL to send requests to; known once the platform was started."""
+        self.api_key = ""
+        """Key of the platform's owner; known once the platform was started."""
+
+    def __repr__(self) -> str:
+        return f"Platform({self.endpoint or 'not started'})"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def key_file(self) -> Path:
+        """File that holds the key of the platform's owner."""
+        return self.data_dir / "api_key"
+
+    def start(self) -> None:
+        """Start to serve; requests are accepted when this returns. Does nothing on a platform that runs."""
+        if self._thread is not None:
+            return
+        self.data_dir = self._given_dir or Path(tempfile.mkdtemp(prefix="mcli-local-"))
+        make_private(self.data_dir)
+        self._ready.clear()
+        self._failure = None
+        self._thread = threading.Thread(target=self._run, name="mcli-local", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._join()
+
+    def stop(self, *, runs: bool = True) -> None:
+        """Stop to serve and free everything. Does nothing on a platform that does not run.
+
+        With `runs` they are stopped first, and have their grace; else they go on, and a platform that is
+        started later on the same folder finds them again.
+        """
+        if self._thread is None:
+            return
+        self._stop_runs = runs
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end.set)
+        self._join()
+
+    def add_user(self, name: str, email: str, *, is_admin: bool = False) -> str:
+        """Make a key for the user with this e-mail address, who is made if there is none, and return it."""
+        return asyncio.run_coroutine_threadsafe(self._add_user(name, email, is_admin), self._loop).result()
+
+    async def _add_user(self, name: str, email: str, is_admin: bool) -> str:
+        return await self._keys.add(await self._keys.add_user(name, email, is_admin=is_admin))
+
+    def idle_seconds(self) -> float:
+        """Tell for how long nobody has used the platform; 0 while somebody does, or a run has nodes."""
+        if self._server.busy or not self._controller.is_idle:
+            return 0.0
+        return time.monotonic() - self._server.last_used
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+        self._thread = None
+        if self._given_dir is None:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - raised again on the thread that holds the platform
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        with holding(self.data_dir), self._listen() as listener:
+            self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"
+            store = Store(self.data_dir / "platform.sqlite3", self._clock)
+            try:
+                self._keys = keys = Keys(store)
+                await keys.load()
+                self.api_key = await keys.add_owner(self.key_file)
+                hub, vault = Hub(), Vault(self.data_dir / "vault.key")
+                folders = RunFolders(self.data_dir / "runs")
+                means = Means(
+                    store=store,
+                    keys=keys,
+                    executor=LocalExecutor(),
+                    clock=self._clock,
+                    vault=vault,
+                    site=Site(folders, self.endpoint, self._grace, bound=self._given_dir is None),
+                )
+                cluster = self._cluster or this_machine()
+                self._controller = Controller(means, hub, cluster)
+                api = Api(store, Resolvers(cluster, vault), Watches(store, hub), Logs(store, hub, folders))
+                self._server = Server(api, keys)
+                await self._controller.open()
+                await self._serve_until_end(listener)
+            finally:
+                store.close()
+
+    def _listen(self) -> socket.socket:
+        """Listen on the port that was asked for, else where the last server was: its runs know no other place."""
+        remembered = self.data_dir / "port"
+        listener = None
+        if self._port == 0:
+            with contextlib.suppress(OSError, ValueError):
+                listener = listen(int(remembered.read_text()))
+        listener = listener or listen(self._port)
+        remembered.write_text(str(listener.getsockname()[1]))
+        return listener
+
+    async def _serve_until_end(self, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            self._server,
+            http="h11",
+            ws="websockets-sansio",
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws_ping_interval=None,  # On loopback the system tells at once who has gone.
+            ws_per_message_deflate=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+        announce(self.data_dir, self.endpoint, self.key_file)
+        server = _HttpServer(config, self._ready)
+        serving = asyncio.create_task(server.serve([listener]))
+        ending = asyncio.create_task(self._end.wait())
+        await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        # While runs have their grace they can still report to us.
+        await self._controller.close(stop_runs=self._stop_runs)
+        server.should_exit = True
+        await serving
+
+
+class _HttpServer(uvicorn.Server):
+    """A server that says when it accepts requests."""
+
+    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()

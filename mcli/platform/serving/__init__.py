@@ -1,0 +1,1 @@
+"""GraphQL over HTTP and websockets. Imports `execution` and what is below it."""

@@ -1,0 +1,83 @@
+"""Secrets as they are stored: each user's own, their values encrypted."""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from mcli.platform.clock import from_wire
+from mcli.platform.errors import RequestError
+from mcli.platform.state.store import Transaction
+from mcli.platform.state.users import User
+from mcli.platform.state.vault import StoredSecret, Vault, check
+
+
+def of_owner(db: sqlite3.Connection, vault: Vault, owner: str) -> list[StoredSecret]:
+    """Load the secrets of a user, oldest first, with their values in clear."""
+    return [_read(row, json.loads(vault.decrypt(row["value"]))) for row in _rows(db, owner)]
+
+
+def create(transaction: Transaction, vault: Vault, user: User, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Store the secret of a `CreateSecretInput`. Raises `RequestError` 400 or 409."""
+    existing = [_read(row, "") for row in _rows(transaction.db, user.id)]
+    secret = check(data, existing)
+    row = (
+        str(uuid.uuid4()),
+        user.id,
+        secret["name"],
+        secret["type"],
+        json.dumps(secret["metadata"]),
+        vault.encrypt(json.dumps(secret["value"]).encode()),
+        transaction.now,
+    )
+    statement = "INSERT INTO secrets (id, owner, name, type, metadata, value, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    transaction.db.execute(statement, row)
+    return next(found for found in matching(transaction.db, user, {}) if found["name"] == secret["name"])
+
+
+def matching(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the `Secret`s of the schema that a `GetSecretsInput` is about, oldest first."""
+    filters = data.get("filters") or {}
+    names, types = ((filters.get(key) or {}).get("in") for key in ("name", "type"))
+    return [
+        _to_wire(row)
+        for row in _rows(db, user.id)
+        if (names is None or row["name"] in names) and (types is None or row["type"] in types)
+    ]
+
+
+def delete(transaction: Transaction, user: User, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Delete the matching secrets and give them. Raises `RequestError` 404 for a name that is not there."""
+    found = matching(transaction.db, user, data)
+    names = {secret["name"] for secret in found}
+    for name in ((data.get("filters") or {}).get("name") or {}).get("in") or ():
+        if name not in names:
+            raise RequestError(404, f"Secret {name!r} not found.")
+    transaction.db.executemany("DELETE FROM secrets WHERE id = ?", [(secret["id"],) for secret in found])
+    return found
+
+
+def _rows(db: sqlite3.Connection, owner: str) -> list[sqlite3.Row]:
+    return db.execute("SELECT * FROM secrets WHERE owner = ? ORDER BY sequence", (owner,)).fetchall()
+
+
+def _read(row: sqlite3.Row, value: Any) -> StoredSecret:
+    return StoredSecret(
+        id=row["id"],
+        name=row["name"],
+        type=row["type"],
+        metadata=json.loads(row["metadata"]),
+        value=value,
+        created_at=from_wire(row["created_at"]),
+    )
+
+
+def _to_wire(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "type": row["type"],
+        "metadata": json.loads(row["metadata"]),
+        "createdAt": row["created_at"],
+    }

@@ -1,0 +1,179 @@
+"""The state of the platform: one SQLite file, one thread that writes, a few that read.
+
+Every change is one transaction (`BEGIN IMMEDIATE`) on the writer's thread, so changes never meet a locked
+database and need no locks of their own. What a transaction publishes is told after it is committed, in the
+order of commits. Readers see committed states only, each from its own snapshot.
+"""
+
+import asyncio
+import json
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from mcli.platform.clock import Clock, to_wire
+from mcli.platform.errors import RequestError
+from mcli.platform.state.hub import Change
+
+T = TypeVar("T")
+
+READERS = 2
+REMEMBERED = timedelta(hours=24)
+"""How long the answer to an idempotency key is kept."""
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE users (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, organization TEXT NOT NULL,
+        is_admin INTEGER NOT NULL
+    );
+    CREATE TABLE keys (
+        digest TEXT PRIMARY KEY, user_id TEXT NOT NULL REFERENCES users, run_id TEXT, created_at TEXT NOT NULL
+    );
+    CREATE INDEX keys_of_runs ON keys (run_id);
+    CREATE TABLE runs (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL UNIQUE COLLATE NOCASE, owner TEXT NOT NULL REFERENCES users,
+        status TEXT NOT NULL, run_type TEXT NOT NULL, cluster TEXT NOT NULL, gpu_type TEXT NOT NULL,
+        gpus INTEGER NOT NULL, created_at TEXT NOT NULL, ended_at TEXT, is_deleted INTEGER NOT NULL,
+        document TEXT NOT NULL
+    );
+    CREATE INDEX runs_by_status ON runs (status);
+    CREATE INDEX runs_by_owner ON runs (owner, sequence);
+    CREATE TABLE secrets (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL REFERENCES users, name TEXT NOT NULL, type TEXT NOT NULL,
+        metadata TEXT NOT NULL, value BLOB NOT NULL,
+        created_at TEXT NOT NULL, UNIQUE (owner, name)
+    );
+    CREATE TABLE events (
+        id TEXT PRIMARY KEY, run_id TEXT NOT NULL, execution_id TEXT NOT NULL, type TEXT NOT NULL,
+        data TEXT NOT NULL, updated_at TEXT NOT NULL
+    );
+    CREATE TABLE answers (
+        owner TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, answer TEXT NOT NULL,
+        created_at TEXT NOT NULL, PRIMARY KEY (owner, key)
+    );
+    CREATE INDEX answers_by_age ON answers (created_at);
+    """,
+)
+"""One script for each `user_version`. Never edited after a release, only added to."""
+
+
+@dataclass
+class Transaction:
+    """A change being made: the database, its moment, and what will be published."""
+
+    db: sqlite3.Connection
+    now: str
+    changes: list[Change] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Once:
+    """The mark of a request that must take effect once, however often it comes."""
+
+    owner: str
+    key: str
+    request: str
+    """Digest of the request. The same key with another request is an error."""
+
+
+class Store:
+    """The database file, its threads and connections. Made on the loop that is told of changes."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self.publish: Callable[[list[Change]], None] = lambda _: None
+        """Told on the loop of what was committed, before the one who committed it goes on."""
+        self._loop = asyncio.get_running_loop()
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._writer = ThreadPoolExecutor(1, "mcli-store-writer")
+        self._readers = ThreadPoolExecutor(READERS, "mcli-store-reader")
+        _migrate(path)
+
+    async def write(self, work: Callable[[Transaction], T], once: Once | None = None) -> T:
+        """Do `work` in one transaction; whatever it raises undoes it.
+
+        With `once`, what `work` returns must be JSON, and is kept: the same mark gets it again without work.
+        """
+        return await self._loop.run_in_executor(self._writer, self._transact, work, once)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` on a connection that cannot write, on one of the readers' threads."""
+        return await self._loop.run_in_executor(self._readers, lambda: work(self._connection(write=False)))
+
+    def close(self) -> None:
+        """Finish what was begun, end the threads, close the file."""
+        for pool in (self._writer, self._readers):
+            pool.shutdown()
+        for connection in self._connections:
+            connection.close()
+
+    def _connection(self, *, write: bool) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = _connect(self._path)
+            if not write:
+                connection.execute("PRAGMA query_only = ON")
+            self._connections.append(connection)
+        return connection
+
+    def _transact(self, work: Callable[[Transaction], T], once: Once | None) -> T:
+        db = self._connection(write=True)
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            transaction = Transaction(db, to_wire(self._clock.now()))
+            answer = work(transaction) if once is None else self._once(transaction, work, once)
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        if transaction.changes:
+            self._loop.call_soon_threadsafe(self.publish, transaction.changes)
+        return answer
+
+    def _once(self, transaction: Transaction, work: Callable[[Transaction], T], once: Once) -> T:
+        db = transaction.db
+        db.execute("DELETE FROM answers WHERE created_at < ?", (to_wire(self._clock.now() - REMEMBERED),))
+        known = db.execute(
+            "SELECT request, answer FROM answers WHERE owner = ? AND key = ?", (once.owner, once.key)
+        ).fetchone()
+        if known is not None:
+            if known[0] != once.request:
+                raise RequestError(422, "This Idempotency-Key was used before, for another request.")
+            remembered: T = json.loads(known[1])
+            return remembered
+        answer = work(transaction)
+        row = (once.owner, once.key, once.request, json.dumps(answer), transaction.now)
+        db.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?)", row)
+        return answer
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Connections stay on their threads; only the closing is done by another.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    # With WAL this loses nothing when a process is killed, only the last moments when the power fails.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def _migrate(path: Path) -> None:
+    path.touch(mode=0o600)
+    with closing(_connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        version: int = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(_MIGRATIONS):
+            raise RuntimeError(f"{path} was written by a newer version of mcli; update mcli to open it.")
+        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
+            db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")

@@ -1,0 +1,120 @@
+"""Finetuning and pretraining runs: ordinary runs that remember what they were asked for."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from random import SystemRandom
+from typing import Any
+
+from mcli.platform.errors import RequestError
+from mcli.platform.scheduling.cluster import Cluster
+from mcli.platform.state import records
+from mcli.platform.state.records import Run
+from mcli.platform.state.secrets import of_owner
+from mcli.platform.state.selection import changeable, is_taken
+from mcli.platform.state.store import Transaction
+from mcli.platform.state.users import User, emails
+from mcli.platform.state.vault import StoredSecret, Vault
+from mcli.platform.submission import runs
+from mcli.platform.submission.checks import lower_case_name
+from mcli.platform.submission.finetune_checks import access_problem, finetune_run, pretrain_run
+
+RUN_TYPE = "FINETUNING"
+_OPTIONAL = (
+    "taskType",
+    "evalDataPath",
+    "evalPrompts",
+    "trainingDuration",
+    "learningRate",
+    "contextLength",
+    "customWeightsPath",
+    "dataPrepConfig",
+)
+
+
+def create(
+    transaction: Transaction, user: User, config: Mapping[str, Any], cluster: Cluster, vault: Vault
+) -> dict[str, Any]:
+    """Submit a finetuning run. It fails at once when the check of its credentials does."""
+    run = _submit(transaction, user, finetune_run(config), cluster, RUN_TYPE)
+    run.finetune = runs.without_nulls(config)
+    if not config.get("disableCredentialsCheck"):
+        _check(transaction, run, _variables(of_owner(transaction.db, vault, user.id)))
+    records.save(transaction, run)
+    return to_wire(run, user.email)
+
+
+def create_pretrain(transaction: Transaction, user: User, data: Mapping[str, Any], cluster: Cluster) -> Run:
+    """Submit a pretraining run."""
+    return _submit(transaction, user, pretrain_run(data), cluster, "PRETRAINING")
+
+
+def _submit(
+    transaction: Transaction, user: User, run_input: dict[str, Any], cluster: Cluster, run_type: str
+) -> Run:
+    name = lower_case_name(run_input["runName"], lambda name: is_taken(transaction.db, name), SystemRandom())
+    return runs.submit(transaction, user, run_input, run_input, cluster, run_type=run_type, name=name)
+
+
+def _check(transaction: Transaction, run: Run, variables: Mapping[str, str]) -> None:
+    problem = access_problem(run.finetune or {}, variables)
+    if problem is None:
+        runs.note(run, transaction, "CHECK_PASSED")
+    else:
+        runs.note(run, transaction, "CHECK_FAILED", f"Credentials check failed: {problem}")
+        run.end(transaction, "FAILED", f"Credentials check failed: {problem}")
+
+
+def _variables(secrets: Sequence[StoredSecret]) -> dict[str, str]:
+    """Give the variables by which secrets can be told to be there."""
+    keys = [secret.metadata["key"] for secret in secrets if "key" in secret.metadata]
+    databricks = ["DATABRICKS_TOKEN"] if any(secret.type == "DATABRICKS" for secret in secrets) else []
+    return dict.fromkeys([*keys, *databricks], "set")
+
+
+def selected(transaction: Transaction, user: User, data: Mapping[str, Any]) -> list[Run]:
+    """Load the finetuning runs that a mutation is about. Raises `RequestError` 403 or 404."""
+    found = changeable(transaction.db, user, data)
+    named = bool(((data.get("filters") or {}).get("name") or {}).get("in"))
+    for run in found:
+        if named and run.run_type != RUN_TYPE:
+            raise RequestError(404, f"Run {run.name!r} is no finetuning run.")
+    return [run for run in found if run.run_type == RUN_TYPE]
+
+
+def all_to_wire(db: sqlite3.Connection, found: Sequence[Run]) -> list[dict[str, Any]]:
+    """Give the `Finetune`s of the schema."""
+    owners = emails(db)
+    return [to_wire(run, owners[run.owner]) for run in found]
+
+
+def to_wire(run: Run, email: str) -> dict[str, Any]:
+    """Give the `Finetune` of the schema."""
+    config = run.finetune or {}
+    starts = [resumption["startTime"] for resumption in run.resumptions if resumption["startTime"]]
+    return {
+        "id": run.id,
+        "name": run.name,
+        "status": run.status,
+        "createdById": run.owner,
+        "createdByEmail": email,
+        "createdAt": run.created_at,
+        "updatedAt": run.updated_at,
+        "startedAt": starts[0] if starts else None,
+        "completedAt": run.ended_at,
+        "estimatedEndTime": run.latest["estimatedEndTime"],
+        "reason": run.reason,
+        "isDeleted": run.is_deleted,
+        "details": {
+            "model": config.get("model"),
+            "trainDataPath": config.get("trainDataPath"),
+            "saveFolder": config.get("saveFolder"),
+            **{key: config.get(key) for key in _OPTIONAL},
+            "experimentTracker": _tracker(config.get("experimentTracker") or {}),
+            "formattedFinetuningEvents": run.events,
+        },
+    }
+
+
+def _tracker(tracker: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out trackers that were not asked for: clients cannot read a null there."""
+    return runs.without_nulls(tracker)

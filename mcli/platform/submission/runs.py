@@ -1,0 +1,180 @@
+"""What people can do to runs. Each function is one step of a transaction."""
+
+import uuid
+from collections.abc import Mapping
+from random import SystemRandom
+from typing import Any
+
+from mcli.platform.clock import from_wire, to_wire
+from mcli.platform.errors import RequestError
+from mcli.platform.scheduling.cluster import Cluster
+from mcli.platform.scheduling.demand import resolve
+from mcli.platform.scheduling.priorities import priority
+from mcli.platform.state import records
+from mcli.platform.state.events import REWRITTEN, STOPPED_BY_USER, event, from_metadata
+from mcli.platform.state.records import LIVE, TERMINAL, WAITING, Run
+from mcli.platform.state.selection import is_taken
+from mcli.platform.state.store import Transaction
+from mcli.platform.state.users import User
+from mcli.platform.submission.checks import check_run, interactive, merge_metadata, run_name
+
+SECONDS_PER_HOUR = 3600
+_HERO = "is_hero_run"
+_READABLE = {
+    "CREATED",
+    "CHECK_PASSED",
+    "CHECK_FAILED",
+    "STARTED",
+    "DATA_VALIDATED",
+    "MODEL_INITIALIZED",
+    "TRAIN_UPDATED",
+    "TRAIN_FINISHED",
+    "COMPLETED",
+    "STOPPED",
+    "CANCELED",
+    "FAILED",
+    "FAILED_EXCEPTION",
+}
+"""Event types of clients of all versions; 0.6.36 cannot read a run that has any other."""
+
+
+def create(transaction: Transaction, user: User, run_input: Mapping[str, Any], cluster: Cluster) -> Run:
+    """Submit a training run. Raises `RequestError` 400 when it cannot ever run."""
+    sent = without_nulls(run_input)
+    check_run(sent)
+    hero = (sent.get("metadata") or {}).get(_HERO)
+    return submit(transaction, user, sent, sent, cluster, run_type="HERO_RUN" if hero else "TRAINING")
+
+
+def create_interactive(
+    transaction: Transaction, user: User, data: Mapping[str, Any], cluster: Cluster
+) -> Run:
+    """Submit a run that only waits, for an hour unless `seconds` says otherwise."""
+    sent = without_nulls(data["runInput"])
+    executed, seconds = interactive(sent, data.get("seconds"))
+    check_run(executed)
+    executed["scheduling"] = {**(executed.get("scheduling") or {}), "maxDuration": seconds / SECONDS_PER_HOUR}
+    return submit(transaction, user, sent, executed, cluster, run_type="INTERACTIVE")
+
+
+def submit(
+    transaction: Transaction,
+    user: User,
+    submitted: Mapping[str, Any],
+    executed: Mapping[str, Any],
+    cluster: Cluster,
+    *,
+    run_type: str,
+    name: str | None = None,
+) -> Run:
+    """Store a run that was checked; it is PENDING then. Without a `name` the stem gets a suffix."""
+    scheduling = executed.get("scheduling") or {}
+    hours = scheduling.get("maxDuration")
+    watchdog = scheduling.get("retryOnSystemFailure", scheduling.get("watchdogEnabled"))
+    demand = resolve(executed, cluster)
+    run = Run(
+        id=str(uuid.uuid4()),
+        name=name
+        or run_name(executed["runName"], lambda name: is_taken(transaction.db, name), SystemRandom()),
+        owner=user.id,
+        run_type=run_type,
+        submitted=dict(submitted),
+        executed=dict(executed),
+        demand=vars(demand) | {"node_names": list(demand.node_names)},
+        created_at=transaction.now,
+        updated_at=transaction.now,
+        priority=priority(scheduling.get("priority")),
+        preemptible=bool(scheduling.get("preemptible")),
+        max_retries=scheduling.get("maxRetries") or 0,
+        retry_on_system_failure=bool(watchdog),
+        max_duration_seconds=None if hours is None else max(1, round(hours * SECONDS_PER_HOUR)),
+        metadata=dict(executed.get("metadata") or {}),
+    )
+    run.resume(transaction)
+    note(run, transaction, "CREATED")
+    records.insert(transaction, run)
+    return run
+
+
+def stop(transaction: Transaction, run: Run, reason: str | None) -> None:
+    """Stop a run: one that waits is STOPPED at once, one that has ended stays as it is."""
+    reason = reason or STOPPED_BY_USER
+    if run.status in WAITING:
+        run.end(transaction, "STOPPED", reason)
+        records.save(transaction, run)
+    elif run.status in LIVE and (run.stopping or {}).get("kind") != "user":
+        run.stopping = {"kind": "user", "reason": reason}
+        run.terminate(transaction)
+        records.save(transaction, run)
+
+
+def start(transaction: Transaction, run: Run) -> None:
+    """Begin the next resumption of a run that has ended. Raises `RequestError` 400 when it has not."""
+    if run.status not in TERMINAL:
+        raise RequestError(
+            400, f"Run {run.name!r} is {run.status}; only runs that have ended can be started."
+        )
+    run.failures = {"user": 0, "system": 0, "in_a_row": 0}
+    run.resume(transaction)
+    records.save(transaction, run)
+
+
+def delete(transaction: Transaction, run: Run) -> None:
+    """Mark a run as deleted; one that has not ended is stopped first."""
+    run.is_deleted = True
+    stop(transaction, run, "Deleted by user")
+    records.save(transaction, run)
+
+
+def update(transaction: Transaction, run: Run, data: Mapping[str, Any]) -> None:
+    """Change the given settings of a run."""
+    given = without_nulls(data)
+    if given.get("maxRetries", 0) < 0:
+        raise RequestError(400, f"maxRetries must not be negative, it is {given['maxRetries']}.")
+    if given.get("maxDurationSeconds", 1) <= 0:
+        raise RequestError(400, f"maxDurationSeconds must be more than 0, not {given['maxDurationSeconds']}.")
+    run.preemptible = given.get("preemptible", run.preemptible)
+    run.priority = priority(given["priority"]) if "priority" in given else run.priority
+    run.max_retries = given.get("maxRetries", run.max_retries)
+    run.retry_on_system_failure = given.get("retryOnSystemFailure", run.retry_on_system_failure)
+    run.max_duration_seconds = given.get("maxDurationSeconds", run.max_duration_seconds)
+    if run.status in LIVE:
+        run.limit()
+    run.publish(transaction)
+    records.save(transaction, run)
+
+
+def update_metadata(transaction: Transaction, run: Run, new: Mapping[str, Any]) -> None:
+    """Merge keys into the metadata of a run, and note the events that they stand for."""
+    if not isinstance(new, Mapping):
+        raise RequestError(400, "metadata must be an object.")
+    merged = merge_metadata(run.metadata, new)
+    for seen in from_metadata(run.metadata, new, from_wire(transaction.now)):
+        if seen.type == REWRITTEN:
+            run.events = [
+                known
+                for known in run.events
+                if known["eventType"] != REWRITTEN or known["resumptionIndex"] != run.index
+            ]
+        run.add_event(seen.type, to_wire(seen.time), seen.message)
+    run.metadata = merged
+    records.save(transaction, run)
+
+
+def note(run: Run, transaction: Transaction, kind: str, message: str | None = None) -> None:
+    """Note an event of the platform, with its usual text unless another is given."""
+    known = event(kind, from_wire(transaction.now), message)
+    run.add_event(kind, transaction.now, known.message)
+
+
+def without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what was sent as null: clients cannot read some of those nulls, and they mean the same."""
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def add_reported_event(transaction: Transaction, run: Run, kind: str, data: object) -> None:
+    """Show an event that code inside the run reported, if it is of a type that every client can read."""
+    if kind in _READABLE:
+        message = data.get("message") if isinstance(data, Mapping) else None
+        run.add_event(kind, transaction.now, str(message or ""))
+    records.save(transaction, run)

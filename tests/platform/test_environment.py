@@ -1,0 +1,148 @@
+"""The variables that a rank sees."""
+
+from pathlib import Path
+from typing import Any
+
+from mcli.platform.execution.environment import host_environment, integration_variables, rank_environment
+from mcli.platform.scheduling.cluster import virtual
+from mcli.platform.scheduling.demand import resolve
+
+
+def environment(gpus: int = 16, **changes: Any) -> dict[str, str]:
+    arguments: dict[str, Any] = {
+        "run_name": "bert-Ab12Cd",
+        "run_input": {},
+        "demand": resolve({"compute": {"gpus": gpus}}, virtual(2, 8)),
+        "node_rank": 1,
+        "resumption": 2,
+        "master_addr": "127.0.0.1",
+        "master_port": 7501,
+        "endpoint": "http://127.0.0.1:1/graphql",
+        "token_file": Path("/run/token"),
+        "parameters_file": Path("/run/parameters.yaml"),
+        "log_dir": Path("/run/logs"),
+        "gpu_indices": tuple(range(min(gpus, 8))),
+        "secrets": {},
+        "integrations": {},
+        "base": {"PATH": "/bin"},
+    }
+    return rank_environment(**{**arguments, **changes})
+
+
+def test_the_platform_sets_its_variables() -> None:
+    """A rank finds its place, its files and the platform; WORLD_SIZE counts GPUs."""
+    assert environment() == {
+        "PATH": "/bin",
+        "RUN_NAME": "bert-Ab12Cd",
+        "COMPOSER_RUN_NAME": "bert-Ab12Cd",
+        "PARAMETERS": "/run/parameters.yaml",
+        "NODE_RANK": "1",
+        "NUM_NODES": "2",
+        "WORLD_SIZE": "16",
+        "LOCAL_WORLD_SIZE": "8",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "7501",
+        "MOSAICML_PLATFORM": "true",
+        "MOSAICML_API_ENDPOINT": "http://127.0.0.1:1/graphql",
+        "MOSAICML_ACCESS_TOKEN_FILE": "/run/token",
+        "MOSAICML_LOG_DIR": "/run/logs",
+        "MOSAICML_GPU_LOG_FILE_PREFIX": "gpu_",
+        "RESUMPTION_INDEX": "2",
+        "CUDA_VISIBLE_DEVICES": "0,1,2,3,4,5,6,7",
+    }
+
+
+def test_a_cpu_run_sees_no_gpu() -> None:
+    """On a CPU-only run no GPU is visible and the sizes are 0, as Composer's launcher expects."""
+    variables = environment(gpus=0)
+    assert [variables[key] for key in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "CUDA_VISIBLE_DEVICES")] == [
+        "0",
+        "0",
+        "",
+    ]
+
+
+def test_a_fraction_of_a_node_sees_its_gpus() -> None:
+    """Part of a node means these GPUs and no other."""
+    variables = environment(gpus=2, gpu_indices=(3, 5))
+    assert (variables["LOCAL_WORLD_SIZE"], variables["CUDA_VISIBLE_DEVICES"]) == ("2", "3,5")
+
+
+def test_the_last_of_equal_names_wins() -> None:
+    """The order is: host, secrets, platform, integrations, the run's own variables."""
+    sources: list[dict[str, Any]] = [
+        {"base": {"RUN_NAME": "host"}},
+        {"secrets": {"RUN_NAME": "secret"}},
+        {"run_name": "platform"},
+        {"integrations": {"RUN_NAME": "integration"}},
+        {"run_input": {"envVariables": [{"envKey": "RUN_NAME", "envValue": "user"}]}},
+    ]
+    merged: dict[str, Any] = {}
+    winners = [environment(**(merged := merged | source))["RUN_NAME"] for source in sources]
+    assert winners[2:] == ["platform", "integration", "user"]
+
+
+def test_secrets_win_over_the_host() -> None:
+    """A secret replaces a variable of the server's own environment."""
+    assert environment(base={"HF_TOKEN": "host"}, secrets={"HF_TOKEN": "secret"})["HF_TOKEN"] == "secret"
+
+
+def test_a_run_can_switch_the_platform_off() -> None:
+    """`MOSAICML_PLATFORM: 'False'` among the run's variables beats the platform's `true`."""
+    run_input = {"envVariables": [{"envKey": "MOSAICML_PLATFORM", "envValue": "False"}]}
+    assert environment(run_input=run_input)["MOSAICML_PLATFORM"] == "False"
+
+
+def test_keys_of_the_host_stay_on_the_host() -> None:
+    """Of the server's environment only what finds programs, folders and networks is passed on."""
+    host = {
+        "PATH": "/bin",
+        "HOME": "/root",
+        "LC_ALL": "C",
+        "https_proxy": "http://p",
+        "MOSAICML_API_KEY": "k",
+        "MCLI_MODE": "LOCAL",
+        "OPENAI_API_KEY": "k",
+        "BASH_ENV": "/x",
+    }
+    assert set(host_environment(host)) == {"PATH", "HOME", "LC_ALL", "https_proxy"}
+
+
+def test_wandb_gets_its_variables() -> None:
+    """A wandb integration sets the names that wandb reads; tags are joined by commas."""
+    parameters = {"project": "p", "entity": "e", "group": "g", "jobType": "j", "tags": ["a", "b"]}
+    run_input = {"integrations": [{"type": "wandb", "params": parameters}]}
+    assert integration_variables(run_input, "bert-1") == {
+        "WANDB_NAME": "bert-1",
+        "WANDB_PROJECT": "p",
+        "WANDB_ENTITY": "e",
+        "WANDB_RUN_GROUP": "g",
+        "WANDB_JOB_TYPE": "j",
+        "WANDB_TAGS": "a,b",
+    }
+
+
+def test_comet_and_mlflow_get_theirs() -> None:
+    """Comet's project and workspace, MLflow's experiment and its default place are set."""
+    comet = {"type": "comet_ml", "params": {"project": "p", "workspace": "w"}}
+    mlflow = {"type": "mlflow", "params": {"experimentName": "/x"}}
+    assert integration_variables({"integrations": [comet, mlflow]}, "r") == {
+        "COMET_PROJECT_NAME": "p",
+        "COMET_WORKSPACE": "w",
+        "MLFLOW_EXPERIMENT_NAME": "/x",
+        "MLFLOW_TRACKING_URI": "databricks",
+    }
+
+
+def test_other_integrations_set_nothing() -> None:
+    """Repositories and packages leave the environment alone."""
+    assert (
+        integration_variables({"integrations": [{"type": "git_repo", "params": {"gitRepo": "a/b"}}]}, "r")
+        == {}
+    )
+
+
+def test_settings_of_any_kind_become_text() -> None:
+    """A tracker's setting that is no text, as public configurations have them, is written as one."""
+    comet = {"type": "comet_ml", "params": {"project": {"a": 1}, "workspace": ""}}
+    assert integration_variables({"integrations": [comet]}, "r") == {"COMET_PROJECT_NAME": "{'a': 1}"}

@@ -1,0 +1,164 @@
+"""The platform over HTTP: what it accepts, how it answers, whom it keeps out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from graphql import build_schema, get_introspection_query, validate_schema
+
+from mcli.platform.scheduling.cluster import virtual
+from mcli.platform.serving.api import schema_text
+from mcli.platform.serving.resolvers import Resolvers
+from mcli.platform.state.vault import Vault
+from tests.platform.caller import CREATE, PAGE, Caller
+
+ME = "{ getUsers(getUsersData: {}) { email } }"
+
+
+def test_schema_is_valid() -> None:
+    """The schema file holds a schema without errors."""
+    assert [] == validate_schema(build_schema(schema_text()))
+
+
+def test_every_field_is_resolved(tmp_path: Path) -> None:
+    """Every query and mutation of the schema has a resolver."""
+    schema, resolvers = build_schema(schema_text()), Resolvers(virtual(1, 8), Vault(tmp_path / "key"))
+    assert schema.query_type
+    assert schema.mutation_type
+    assert set(schema.query_type.fields) == set(resolvers.queries)
+    assert set(schema.mutation_type.fields) == set(resolvers.mutations)
+
+
+def test_introspection(caller: Caller) -> None:
+    """The schema can be asked for."""
+    answer = caller.post(get_introspection_query(), {}).json()
+    assert "Query" == answer["data"]["__schema"]["queryType"]["name"]
+
+
+def test_get_is_refused(caller: Caller) -> None:
+    """Only POST is answered, and the answer says so in the form of all errors."""
+    answer = caller.http.get(caller.endpoint)
+    assert (405, "POST") == (answer.status_code, answer.headers["allow"])
+    assert 405 == answer.json()["errors"][0]["extensions"]["code"]
+
+
+@pytest.mark.parametrize("key", ["", "wrong", "Bearer wrong", "é"])
+def test_wrong_key(caller: Caller, key: str) -> None:
+    """A missing or wrong key is an error 401, also by its code."""
+    answer = httpx.post(caller.endpoint, json={"query": ME}, headers={b"Authorization": key.encode()})
+    assert (401, 401) == (answer.status_code, answer.json()["errors"][0]["extensions"]["code"])
+
+
+def test_key_may_have_a_scheme(caller: Caller) -> None:
+    """A key is accepted bare and as `Bearer`."""
+    headers = {"Authorization": f"Bearer {caller.key}"}
+    assert "data" in httpx.post(caller.endpoint, json={"query": ME}, headers=headers).json()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+    ],
+)
+def test_web_pages_are_kept_out(caller: Caller, headers: dict[str, str], status: int) -> None:
+    """What a page of another host can send is refused, even with the right key."""
+    answer = caller.post(ME, {}, **headers)
+    assert (status, status) == (answer.status_code, answer.json()["errors"][0]["extensions"]["code"])
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_loopback_names(caller: Caller, host: str) -> None:
+    """The machine may be called by each of its own names."""
+    assert "data" in caller.post(ME, {}, Host=f"{host}:1234", Origin=f"http://{host}:9").json()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"query": 1}', b'{"query": "{a}", "variables": []}', b"\xff"]
+)
+def test_malformed_request(caller: Caller, body: bytes) -> None:
+    """What is no GraphQL request is an error 400 in JSON."""
+    answer = caller.http.post(caller.endpoint, content=body, headers={"Content-Type": "application/json"})
+    assert 400 == answer.json()["errors"][0]["extensions"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("document", "variables"),
+    [
+        ("{", {}),
+        ("{ nothing }", {}),
+        (PAGE, {}),
+        (PAGE, {"getRunsPaginatedData": {"filters": {"status": {"in": ["BOGUS"]}}}}),
+        (PAGE, {"getRunsPaginatedData": {"filters": {"createdAt": {"gte": "yesterday"}}}}),
+        (PAGE, {"getRunsPaginatedData": {"cursor": "bogus"}}),
+        (PAGE, {"getRunsPaginatedData": {"limit": 0}}),
+        ("query A { __typename } query B { __typename }", {}),
+        ('subscription { watchRunStatus(watchRunStatusInput: {name: "a"}) }', {}),
+    ],
+)
+def test_bad_document_or_variables(caller: Caller, document: str, variables: dict[str, Any]) -> None:
+    """What the schema does not allow is an error 400."""
+    assert 400 == caller.error(document, **variables)[0]
+
+
+def test_other_paths(caller: Caller) -> None:
+    """There is nothing but /graphql."""
+    assert 404 == caller.http.post(caller.endpoint.removesuffix("/graphql"), json={}).status_code
+
+
+def test_nan_in_metadata_is_kept_as_text(caller: Caller) -> None:
+    """A bare NaN, which clients send though it is no JSON, becomes a text, so that all answers are JSON."""
+    run_input = {
+        "runName": "n",
+        "image": "i",
+        "command": "c",
+        "compute": {"gpus": 0},
+        "metadata": {"x": [float("nan")]},
+    }
+    body = json.dumps({"query": CREATE, "variables": {"createRunData": {"runInput": run_input}}})
+    headers = {"Content-Type": "application/json"}
+    (run,) = caller.http.post(caller.endpoint, content=body, headers=headers).json()["data"]["createRun"]
+    assert {"x": ["NaN"]} == run["details"]["metadata"]
+
+
+def test_support_of_idempotency_is_declared(caller: Caller) -> None:
+    """Every response says that idempotency keys are heeded."""
+    answers = [caller.post(ME, {}), caller.http.get(caller.endpoint), caller.http.post(caller.endpoint)]
+    assert ["true"] * 3 == [answer.headers["accept-idempotency-key"] for answer in answers]
+
+
+def create(caller: Caller, name: str, key: str) -> httpx.Response:
+    run_input = {"runName": name, "image": "i", "command": "true", "compute": {"gpus": 0}}
+    return caller.post(CREATE, {"createRunData": {"runInput": run_input}}, **{"Idempotency-Key": key})
+
+
+def test_same_key_takes_effect_once(caller: Caller) -> None:
+    """A mutation that is sent again with its key gives the same answer, and creates nothing."""
+    first, second = (create(caller, "once", "key-1").json() for _ in range(2))
+    assert first == second
+    name = first["data"]["createRun"][0]["name"]
+    names = [run["name"] for run in caller.page()["runs"] if run["name"].startswith("once-")]
+    assert [name] == names
+
+
+def test_same_key_with_another_request(caller: Caller) -> None:
+    """A key that was used for another request is an error 422."""
+    create(caller, "first", "key-2")
+    assert 422 == create(caller, "other", "key-2").json()["errors"][0]["extensions"]["code"]
+
+
+def test_refused_request_may_come_again(caller: Caller) -> None:
+    """A refusal is not remembered: nothing has taken effect."""
+    assert 400 == create(caller, "Bad Name", "key-3").json()["errors"][0]["extensions"]["code"]
+    assert 400 == create(caller, "Bad Name", "key-3").json()["errors"][0]["extensions"]["code"]
+
+
+def test_answers_survive_a_large_request(caller: Caller) -> None:
+    """A request of several megabytes is read."""
+    metadata = {f"key-{number}": "x" * 90_000 for number in range(50)}
+    assert metadata == caller.run(caller.create("true", metadata=metadata))["details"]["metadata"]
