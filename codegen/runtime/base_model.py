@@ -35,6 +35,10 @@ class OpenEnum(StrEnum):
         member._value_ = value
         return member
 
+    def __reduce_ex__(self, _protocol: object) -> tuple[object, ...]:
+        # Before 3.11.4 Enum's own looks the name up in the class, which has no unknown ones.
+        return type(self), (self._value_,)
+
     @property
     def is_known(self) -> bool:
         """Whether the schema has this value."""
