@@ -1,5 +1,7 @@
 """Start, find and stop the local platform: `python -m mcli.platform --help`."""
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import base64
@@ -10,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,11 @@ from mcli.platform.presence import AlreadyServedError, default_data_dir, find
 from mcli.platform.scheduling.cluster import Cluster, virtual
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mcli.platform.service import Platform
+
+__all__ = ["main"]
 
 _NOT_RUNNING = 3
 _ALREADY_SERVED = 4
@@ -62,7 +67,7 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _until_over(platform: "Platform", idle_timeout: float | None) -> bool:
+async def _until_over(platform: Platform, idle_timeout: float | None) -> bool:
     """Wait for a signal or for idleness; tell whether the signal was the one that stops runs as well."""
     over, stop_runs = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

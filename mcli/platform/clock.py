@@ -1,10 +1,23 @@
 """Time: the machine's own, or one that a test turns by hand; and the one form in which it travels."""
 
+from __future__ import annotations
+
 import asyncio
 import math
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+__all__ = [
+    "Clock",
+    "SystemClock",
+    "VirtualClock",
+    "bound_to_wire",
+    "from_wire",
+    "later",
+    "seconds_between",
+    "to_wire",
+]
 
 
 class Clock(Protocol):

@@ -1,5 +1,9 @@
 """Errors that the platform answers with."""
 
+from __future__ import annotations
+
+__all__ = ["RequestError"]
+
 
 class RequestError(Exception):
     """A request that is refused, with an HTTP-like code and a sentence for the user.

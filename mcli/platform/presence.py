@@ -3,15 +3,21 @@
 A server holds a lock on its folder for as long as it lives, however it ends, and says in `server.json` where it is.
 """
 
+from __future__ import annotations
+
 import fcntl
 import json
 import os
-from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.execution.supervisor import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["AlreadyServedError", "announce", "default_data_dir", "find", "holding"]
 
 _LOCK = "lock"
 _ANNOUNCEMENT = "server.json"

@@ -1,15 +1,15 @@
 """The platform as an object: a server on a thread of its own, which is started and stopped."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import shutil
-import socket
 import tempfile
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
@@ -30,6 +30,12 @@ from mcli.platform.state.hub import Hub
 from mcli.platform.state.store import Store
 from mcli.platform.state.users import Keys
 from mcli.platform.state.vault import Vault
+
+if TYPE_CHECKING:
+    import socket
+    from types import TracebackType
+
+__all__ = ["Platform"]
 
 
 class Platform:

@@ -1,21 +1,28 @@
 """One resumption on its nodes: started or found again, watched over, and brought to its end."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.clock import Clock, from_wire
 from mcli.platform.execution.executor import Executor, Exit, RunningRank
 from mcli.platform.execution.launch import Site, prepare
 from mcli.platform.execution.outcome import first_failure, judge, node_reason
 from mcli.platform.state import events, records
-from mcli.platform.state.records import Run
 from mcli.platform.state.secrets import of_owner
 from mcli.platform.state.store import Store, Transaction
 from mcli.platform.state.users import Keys, all_users
 from mcli.platform.state.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcli.platform.state.records import Run
+
+__all__ = ["Attempt", "Means"]
 
 log = logging.getLogger(__name__)
 

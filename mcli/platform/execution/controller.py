@@ -1,20 +1,27 @@
 """What moves runs on: gives waiting runs their nodes, and drives those that have some."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.clock import from_wire
 from mcli.platform.execution.attempt import Attempt, Means
-from mcli.platform.scheduling.cluster import Cluster
 from mcli.platform.scheduling.scheduler import Placed, Plan, Waiting, plan
 from mcli.platform.state import events, records
-from mcli.platform.state.hub import Change, Hub
-from mcli.platform.state.records import Run
-from mcli.platform.state.store import Transaction
 from mcli.platform.submission.runs import stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.state.hub import Change, Hub
+    from mcli.platform.state.records import Run
+    from mcli.platform.state.store import Transaction
+
+__all__ = ["Controller"]
 
 log = logging.getLogger(__name__)
 

@@ -1,13 +1,19 @@
 """The environment variables of a rank."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mcli.platform.scheduling.demand import Demand
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mcli.platform.scheduling.demand import Demand
+
+__all__ = ["GPU_LOG_PREFIX", "host_environment", "integration_variables", "rank_environment"]
 
 GPU_LOG_PREFIX = "gpu_"
 """Launchers write local rank k's output to `<log dir>/gpu_<k>.txt`."""

@@ -4,6 +4,8 @@ A rank is the command of a run on one node. The ranks of a run start together or
 server: a later one finds them again by the folder that each keeps its files in.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json
@@ -18,6 +20,8 @@ from typing import Protocol
 
 from mcli.platform.execution import supervisor
 from mcli.platform.execution.supervisor import EXIT, PROCESS, identity
+
+__all__ = ["GRACE", "Executor", "Exit", "LocalExecutor", "Rank", "RunningRank"]
 
 GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL, unless somebody wants others."""

@@ -1,8 +1,12 @@
 """Where the files of runs are. Names are ids and numbers, which any file system keeps apart."""
 
+from __future__ import annotations
+
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+__all__ = ["NodeFolder", "RunFolders", "make_private"]
 
 
 def make_private(path: Path) -> None:

@@ -1,11 +1,12 @@
 """From a run to ranks that can be started: folders, files, environment, script."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -13,8 +14,15 @@ from mcli.platform.execution.environment import host_environment, integration_va
 from mcli.platform.execution.executor import Rank
 from mcli.platform.execution.folders import NodeFolder, RunFolders
 from mcli.platform.execution.script import script
-from mcli.platform.state.records import Run
 from mcli.platform.state.vault import StoredSecret, mount, mount_points
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mcli.platform.state.records import Run
+
+__all__ = ["Site", "prepare"]
 
 _LONGEST_ARGUMENT = 100_000
 """Bytes; Linux allows 128 KiB for one argument."""

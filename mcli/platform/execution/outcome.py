@@ -3,13 +3,21 @@
 What counts as the platform's failure, and how often what is retried, is said in the contract, sections 1.4 and 11.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcli.platform.clock import seconds_between
-from mcli.platform.execution.executor import Exit
 from mcli.platform.state import events
-from mcli.platform.state.records import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcli.platform.execution.executor import Exit
+    from mcli.platform.state.records import Run
+
+__all__ = ["Outcome", "first_failure", "judge", "node_reason"]
 
 SYSTEM_RETRIES = 100
 SYSTEM_RETRIES_IN_A_ROW = 10

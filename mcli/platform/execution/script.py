@@ -1,10 +1,16 @@
 """The bash text of a rank: set-up steps of the integrations, then the command."""
 
+from __future__ import annotations
+
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["script"]
 
 _SAY = """\
 mcli_say() { printf '[mcli] %s\\n' "$1"; }

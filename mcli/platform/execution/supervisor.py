@@ -15,6 +15,8 @@ which gets `grace` seconds before SIGKILL. When the command has ended, whatever 
 flushed to disk, and `exit.json` is written, atomically and last: who sees it knows that the log is complete.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import json
@@ -25,6 +27,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any, NoReturn
+
+__all__ = ["EXIT", "PROCESS", "identity", "write_atomically"]
 
 PROCESS = "process.json"
 EXIT = "exit.json"

@@ -1,10 +1,17 @@
 """What is left of the nodes of a cluster, and whether a run fits in."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from __future__ import annotations
 
-from mcli.platform.scheduling.cluster import Node
-from mcli.platform.scheduling.demand import Demand
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mcli.platform.scheduling.cluster import Node
+    from mcli.platform.scheduling.demand import Demand
+
+__all__ = ["Room", "Rooms", "choose", "compete", "copy_rooms", "shared_ranks", "shares"]
 
 
 def shared_ranks(cpus: int) -> int:
@@ -31,10 +38,10 @@ class Room:
     ranks: int
 
     @classmethod
-    def of(cls, node: Node) -> "Room":
+    def of(cls, node: Node) -> Room:
         return cls(set(range(node.gpus)), node.cpus, shared_ranks(node.cpus))
 
-    def copy(self) -> "Room":
+    def copy(self) -> Room:
         return replace(self, gpus=set(self.gpus))
 
     def holds(self, demand: Demand) -> bool:

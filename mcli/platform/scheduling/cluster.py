@@ -4,13 +4,29 @@ A cluster is either this machine as it is, or a virtual one: nodes and GPUs that
 that multi-node runs can be tried out on a laptop.
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = [
+    "CPU_TYPE",
+    "Cluster",
+    "Instance",
+    "Node",
+    "parse_gpus",
+    "this_machine",
+    "to_wire",
+    "utilization_to_wire",
+    "virtual",
+]
 
 CPU_TYPE = "None"
 """The `gpuType` of machines without GPUs."""

@@ -1,11 +1,17 @@
 """What a run asks for, made definite: one cluster, one instance, so many GPUs on so many nodes."""
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
 from mcli.platform.scheduling.cluster import CPU_TYPE, Cluster, Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Demand", "resolve"]
 
 _DEPRECATED = {"cluster": "cluster", "gpuType": "gpuType", "gpuNum": "gpus", "cpus": "cpus"}
 """Top-level fields of former days, and where they live now."""

@@ -1,5 +1,9 @@
 """Which run goes first."""
 
+from __future__ import annotations
+
+__all__ = ["PRIORITIES", "priority"]
+
 PRIORITIES = {"highest": 4, "high": 3, "auto": 2, "medium": 2, "low": 1, "lowest": 0}
 
 

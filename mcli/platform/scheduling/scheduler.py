@@ -14,6 +14,8 @@ What it promises:
 * Equal states give equal plans.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +26,8 @@ from mcli.platform.scheduling.capacity import Room, Rooms, choose, compete, copy
 from mcli.platform.scheduling.cluster import Cluster
 from mcli.platform.scheduling.demand import Demand
 from mcli.platform.scheduling.priorities import PRIORITIES
+
+__all__ = ["Placed", "Plan", "Start", "Waiting", "plan"]
 
 _COMPARED = 2000
 """Sets of victims that are compared before a set without a spare one is good enough."""

@@ -4,16 +4,17 @@ graphql-core is used directly: what ariadne would add are HTTP and websocket ser
 websocket subprotocols and answer in the one form of error that clients can read.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from graphql import (
     DocumentNode,
@@ -35,11 +36,17 @@ from graphql.pyutils import is_awaitable
 
 from mcli.platform.clock import from_wire
 from mcli.platform.errors import RequestError
-from mcli.platform.serving.logs import Logs
-from mcli.platform.serving.resolvers import Resolvers
-from mcli.platform.serving.watches import Watches
 from mcli.platform.state.store import Once, Store
 from mcli.platform.state.users import User
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mcli.platform.serving.logs import Logs
+    from mcli.platform.serving.resolvers import Resolvers
+    from mcli.platform.serving.watches import Watches
+
+__all__ = ["Api", "Request", "schema_text", "to_wire"]
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +73,7 @@ class Request:
     """The `Idempotency-Key` that it came with."""
 
     @classmethod
-    def read(cls, body: object, user: User, once: str | None = None) -> "Request":
+    def read(cls, body: object, user: User, once: str | None = None) -> Request:
         """Read the body of a request. Raises `RequestError` 400."""
         if not isinstance(body, dict) or not isinstance(body.get("query"), str):
             raise RequestError(400, "A request is an object with the text of a `query`.")

@@ -1,22 +1,29 @@
 """Logs of runs: which file is meant, which part of it, and how to follow it."""
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import os
 import re
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
 from mcli.platform.execution.environment import GPU_LOG_PREFIX
-from mcli.platform.execution.folders import RunFolders
 from mcli.platform.state import records
 from mcli.platform.state.hub import Change, Hub
-from mcli.platform.state.records import Run
 from mcli.platform.state.selection import named
-from mcli.platform.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+    from pathlib import Path
+
+    from mcli.platform.execution.folders import RunFolders
+    from mcli.platform.state.records import Run
+    from mcli.platform.state.store import Store
+
+__all__ = ["CHUNK", "Logs", "tail_start"]
 
 CHUNK = 1 << 16  # bytes
 _POLL_SECONDS = 0.025

@@ -4,22 +4,29 @@ A query is a function of a snapshot of the database, a mutation one of a transac
 of what they answer with, always a list but for the pages; GraphQL picks from it what was asked for.
 """
 
+from __future__ import annotations
+
 import json
-import sqlite3
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
 from mcli.platform.scheduling import cluster
-from mcli.platform.scheduling.cluster import Cluster
 from mcli.platform.state import records, selection
 from mcli.platform.state import secrets as secret_store
-from mcli.platform.state.records import Run
-from mcli.platform.state.store import Transaction
 from mcli.platform.state.users import User, all_users, emails
-from mcli.platform.state.vault import Vault
 from mcli.platform.submission import finetunes, runs
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.state.records import Run
+    from mcli.platform.state.store import Transaction
+    from mcli.platform.state.vault import Vault
+
+__all__ = ["Resolvers"]
 
 Answer = list[dict[str, Any]]
 Data = Mapping[str, Any]

@@ -4,17 +4,23 @@ Whoever answers here executes commands on this machine, so a web page that the u
 requests to and from loopback hosts are served (a page cannot forge `Host` and `Origin`), and only JSON is read.
 """
 
+from __future__ import annotations
+
 import json
 import socket
 import time
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mcli.platform.errors import RequestError
 from mcli.platform.serving.api import Api, Request
 from mcli.platform.serving.subscriptions import Message, Receive, Send, Socket, choose
-from mcli.platform.state.users import Keys
+
+if TYPE_CHECKING:
+    from mcli.platform.state.users import Keys
+
+__all__ = ["PATH", "Server", "listen"]
 
 PATH = "/graphql"
 LARGEST_BODY = 64 << 20  # bytes: 200 metadata values of 100,000 bytes, escaped

@@ -4,20 +4,26 @@ A wrong key does not close the socket, because old clients would then try for ev
 subscription on it is answered with an error 401.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 from uvicorn.protocols.utils import ClientDisconnected
 
 from mcli.platform.errors import RequestError
 from mcli.platform.serving.api import Api, Request, to_wire
-from mcli.platform.state.users import Keys
+
+if TYPE_CHECKING:
+    from mcli.platform.state.users import Keys
+
+__all__ = ["Message", "Receive", "Send", "Socket", "choose"]
 
 log = logging.getLogger(__name__)
 

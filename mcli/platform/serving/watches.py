@@ -1,13 +1,20 @@
 """Following the status of a run."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.state import records
-from mcli.platform.state.hub import Change, Hub
 from mcli.platform.state.selection import named
-from mcli.platform.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from mcli.platform.state.hub import Change, Hub
+    from mcli.platform.state.store import Store
+
+__all__ = ["Watches"]
 
 
 class Watches:

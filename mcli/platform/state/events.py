@@ -1,9 +1,24 @@
 """Events of a run: the platform's own, and those that training code reports through the run's metadata."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+__all__ = [
+    "COMPLETED",
+    "REWRITTEN",
+    "STOPPED_BY_USER",
+    "Event",
+    "duration_reason",
+    "event",
+    "exit_reason",
+    "from_metadata",
+    "node_lost_reason",
+    "preempted_reason",
+]
 
 COMPLETED = "Run completed successfully"
 """The reason of a run that completed."""

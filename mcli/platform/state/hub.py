@@ -1,9 +1,16 @@
 """Who is told of what happens to a run: watchers get every change in order, followers are woken."""
 
+from __future__ import annotations
+
 from collections import defaultdict
-from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+__all__ = ["Change", "Hub"]
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,25 @@ that go over the wire as they are (`resumptions`, `lifecycle`, `events`) have th
 holds some more keys, which no schema shows.
 """
 
+from __future__ import annotations
+
 import json
-import sqlite3
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.clock import later
 from mcli.platform.errors import RequestError
 from mcli.platform.scheduling.demand import Demand
 from mcli.platform.state.hub import Change
-from mcli.platform.state.store import Transaction
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from mcli.platform.state.store import Transaction
+
+__all__ = ["LIVE", "TERMINAL", "WAITING", "Run", "insert", "load", "read", "save", "with_status"]
 
 WAITING = ("PENDING", "QUEUED")
 LIVE = ("STARTING", "RUNNING", "TERMINATING")

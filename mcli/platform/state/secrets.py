@@ -1,16 +1,23 @@
 """Secrets as they are stored: each user's own, their values encrypted."""
 
+from __future__ import annotations
+
 import json
-import sqlite3
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.clock import from_wire
 from mcli.platform.errors import RequestError
-from mcli.platform.state.store import Transaction
-from mcli.platform.state.users import User
 from mcli.platform.state.vault import StoredSecret, Vault, check
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from mcli.platform.state.store import Transaction
+    from mcli.platform.state.users import User
+
+__all__ = ["create", "delete", "matching", "of_owner"]
 
 
 def of_owner(db: sqlite3.Connection, vault: Vault, owner: str) -> list[StoredSecret]:

@@ -1,17 +1,23 @@
 """Which runs a request is about: filters, whose they are, pages."""
 
+from __future__ import annotations
+
 import base64
 import binascii
-import sqlite3
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.clock import bound_to_wire
 from mcli.platform.errors import RequestError
 from mcli.platform.state import records
 from mcli.platform.state.records import Run
 from mcli.platform.state.users import User, all_users
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Page", "changeable", "is_taken", "matching", "named", "page"]
 
 PAGE = 100
 LARGEST_PAGE = 10_000

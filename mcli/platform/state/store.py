@@ -5,21 +5,27 @@ database and need no locks of their own. What a transaction publishes is told af
 order of commits. Readers see committed states only, each from its own snapshot.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mcli.platform.clock import Clock, to_wire
 from mcli.platform.errors import RequestError
 from mcli.platform.state.hub import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["Once", "Store", "Transaction"]
 
 T = TypeVar("T")
 

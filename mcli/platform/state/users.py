@@ -4,18 +4,26 @@ Only digests of keys are stored. A run's token has the rights of the run's owner
 that it was made for.
 """
 
+from __future__ import annotations
+
 import getpass
 import hashlib
 import hmac
 import secrets
-import sqlite3
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcli.platform.errors import RequestError
-from mcli.platform.state.store import Store, Transaction
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from mcli.platform.state.store import Store, Transaction
+
+__all__ = ["Keys", "User", "all_users", "emails"]
 
 ORGANIZATION = {"id": "local", "name": "local", "isDatabricksInternal": False}
 _KEY_BYTES = 35  # 47 characters

@@ -1,5 +1,7 @@
 """Secrets: encrypted where they are stored, checked when they are made, files and variables in a run."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -13,6 +15,8 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken
 
 from mcli.platform.errors import RequestError
+
+__all__ = ["StoredSecret", "Vault", "check", "mount", "mount_points"]
 
 KINDS = {
     "mountedSecret": "MOUNTED",

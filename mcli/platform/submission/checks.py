@@ -1,14 +1,20 @@
 """Checks of what a run request says, and what the platform adds to it: name, priority, defaults."""
 
+from __future__ import annotations
+
 import json
 import re
 import shlex
 import string
 from collections.abc import Callable, Iterable, Mapping
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
+
+if TYPE_CHECKING:
+    from random import Random
+
+__all__ = ["check_run", "interactive", "lower_case_name", "merge_metadata", "run_name"]
 
 NAME_LENGTH = 56
 """Longest stem of a run name: 63, less the `-` and the six characters that the platform appends."""

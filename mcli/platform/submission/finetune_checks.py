@@ -1,5 +1,7 @@
 """Finetuning and pretraining requests: their checks, and the run that each becomes."""
 
+from __future__ import annotations
+
 import math
 import os
 import re
@@ -11,6 +13,8 @@ from typing import Any
 
 from mcli.platform.errors import RequestError
 from mcli.platform.submission.trainer import local_path
+
+__all__ = ["access_problem", "finetune_run", "pretrain_run"]
 
 STEMS = {
     "INSTRUCTION_FINETUNE": "ift",

@@ -1,22 +1,29 @@
 """Finetuning and pretraining runs: ordinary runs that remember what they were asked for."""
 
-import sqlite3
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
-from mcli.platform.scheduling.cluster import Cluster
 from mcli.platform.state import records
-from mcli.platform.state.records import Run
 from mcli.platform.state.secrets import of_owner
 from mcli.platform.state.selection import changeable, is_taken
-from mcli.platform.state.store import Transaction
 from mcli.platform.state.users import User, emails
-from mcli.platform.state.vault import StoredSecret, Vault
 from mcli.platform.submission import runs
 from mcli.platform.submission.checks import lower_case_name
 from mcli.platform.submission.finetune_checks import access_problem, finetune_run, pretrain_run
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.state.records import Run
+    from mcli.platform.state.store import Transaction
+    from mcli.platform.state.vault import StoredSecret, Vault
+
+__all__ = ["RUN_TYPE", "all_to_wire", "create", "create_pretrain", "selected"]
 
 RUN_TYPE = "FINETUNING"
 _OPTIONAL = (

@@ -1,22 +1,40 @@
 """What people can do to runs. Each function is one step of a transaction."""
 
+from __future__ import annotations
+
 import uuid
 from collections.abc import Mapping
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.clock import from_wire, to_wire
 from mcli.platform.errors import RequestError
-from mcli.platform.scheduling.cluster import Cluster
 from mcli.platform.scheduling.demand import resolve
 from mcli.platform.scheduling.priorities import priority
 from mcli.platform.state import records
 from mcli.platform.state.events import REWRITTEN, STOPPED_BY_USER, event, from_metadata
 from mcli.platform.state.records import LIVE, TERMINAL, WAITING, Run
 from mcli.platform.state.selection import is_taken
-from mcli.platform.state.store import Transaction
-from mcli.platform.state.users import User
 from mcli.platform.submission.checks import check_run, interactive, merge_metadata, run_name
+
+if TYPE_CHECKING:
+    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.state.store import Transaction
+    from mcli.platform.state.users import User
+
+__all__ = [
+    "add_reported_event",
+    "create",
+    "create_interactive",
+    "delete",
+    "note",
+    "start",
+    "stop",
+    "submit",
+    "update",
+    "update_metadata",
+    "without_nulls",
+]
 
 SECONDS_PER_HOUR = 3600
 _HERO = "is_hero_run"

@@ -6,6 +6,8 @@ its progress to the platform as training frameworks do. It is one file that need
 as a program of its own. It never sees a GPU, and what it learns is of no use.
 """
 
+from __future__ import annotations
+
 import hashlib
 import http.client
 import json
@@ -22,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+__all__ = ["Model", "local_path", "read", "read_sources"]
 
 SAMPLE = 200_000  # characters of the data that are read
 BATCH = 256  # characters
