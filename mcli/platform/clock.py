@@ -12,11 +12,11 @@ __all__ = [
     "Clock",
     "SystemClock",
     "VirtualClock",
-    "bound_to_wire",
-    "from_wire",
+    "format_bound",
+    "format_time",
     "later",
+    "parse_time",
     "seconds_between",
-    "to_wire",
 ]
 
 
@@ -83,36 +83,36 @@ class VirtualClock:
             loop.call_soon_threadsafe(over.set)
 
 
-def to_wire(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Write a moment as every client reads it: UTC, three fraction digits, `Z`. Texts sort as moments do.
 
-    >>> to_wire(datetime(2024, 6, 4, 0, 35, 56, 123999, UTC))
+    >>> format_time(datetime(2024, 6, 4, 0, 35, 56, 123999, UTC))
     '2024-06-04T00:35:56.123Z'
     """
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-def from_wire(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Read any ISO 8601 moment; one without an offset is UTC.
 
-    >>> from_wire("2024-06-04T02:35:56+02:00") == from_wire("2024-06-04T00:35:56")
+    >>> parse_time("2024-06-04T02:35:56+02:00") == parse_time("2024-06-04T00:35:56")
     True
     """
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def bound_to_wire(moment: datetime) -> str:
+def format_bound(moment: datetime) -> str:
     """Write the bound of a filter, rounded up: stored moments are whole milliseconds, so `>=`, `<` hold."""
     spare = math.ceil(moment.microsecond / 1000) * 1000 - moment.microsecond
-    return to_wire(moment + timedelta(microseconds=spare))
+    return format_time(moment + timedelta(microseconds=spare))
 
 
 def later(text: str, seconds: float) -> str:
     """Give the moment so many seconds after a moment on the wire."""
-    return to_wire(from_wire(text) + timedelta(seconds=seconds))
+    return format_time(parse_time(text) + timedelta(seconds=seconds))
 
 
 def seconds_between(start: str, end: str) -> float:
     """Give the seconds from one moment on the wire to another."""
-    return (from_wire(end) - from_wire(start)).total_seconds()
+    return (parse_time(end) - parse_time(start)).total_seconds()

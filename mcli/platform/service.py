@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Self
 import uvicorn
 
 from mcli.platform.clock import Clock, SystemClock
-from mcli.platform.execution.attempt import Means
+from mcli.platform.execution.attempt import Services
 from mcli.platform.execution.controller import Controller
 from mcli.platform.execution.executor import GRACE, LocalExecutor
 from mcli.platform.execution.folders import RunFolders, make_private
-from mcli.platform.execution.launch import Site
+from mcli.platform.execution.launch import HostSettings
 from mcli.platform.presence import announce, holding
 from mcli.platform.scheduling.cluster import Cluster, this_machine
 from mcli.platform.serving.api import Api
@@ -161,16 +161,16 @@ class Platform:
                 self.api_key = await keys.add_owner(self.key_file)
                 hub, vault = Hub(), Vault(self.data_dir / "vault.key")
                 folders = RunFolders(self.data_dir / "runs")
-                means = Means(
+                services = Services(
                     store=store,
                     keys=keys,
                     executor=LocalExecutor(),
                     clock=self._clock,
                     vault=vault,
-                    site=Site(folders, self.endpoint, self._grace, bound=self._given_dir is None),
+                    site=HostSettings(folders, self.endpoint, self._grace, bound=self._given_dir is None),
                 )
                 cluster = self._cluster or this_machine()
-                self._controller = Controller(means, hub, cluster)
+                self._controller = Controller(services, hub, cluster)
                 api = Api(store, Resolvers(cluster, vault), Watches(store, hub), Logs(store, hub, folders))
                 self._server = Server(api, keys)
                 await self._controller.open()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcli.platform.clock import SystemClock, VirtualClock, bound_to_wire, from_wire, to_wire
+from mcli.platform.clock import SystemClock, VirtualClock, format_bound, format_time, parse_time
 
 MOMENTS = st.datetimes(
     min_value=datetime(1990, 1, 1),
@@ -18,20 +18,22 @@ MOMENTS = st.datetimes(
 @given(MOMENTS, MOMENTS)
 def test_texts_sort_as_moments(one: datetime, other: datetime) -> None:
     """Texts on the wire are in the order of their moments."""
-    assert sorted([to_wire(one), to_wire(other)]) == [to_wire(moment) for moment in sorted([one, other])]
+    assert sorted([format_time(one), format_time(other)]) == [
+        format_time(moment) for moment in sorted([one, other])
+    ]
 
 
 @given(MOMENTS)
 def test_round_trip(moment: datetime) -> None:
     """A moment comes back to the millisecond."""
-    assert timedelta(0) <= moment - from_wire(to_wire(moment)) < timedelta(milliseconds=1)
+    assert timedelta(0) <= moment - parse_time(format_time(moment)) < timedelta(milliseconds=1)
 
 
 @given(MOMENTS, MOMENTS)
 def test_bounds_split_like_moments(stored: datetime, bound: datetime) -> None:
     """A stored moment is before a bound exactly if its text is before the bound's."""
-    text = to_wire(stored)
-    assert (from_wire(text) < bound) == (text < bound_to_wire(bound))
+    text = format_time(stored)
+    assert (parse_time(text) < bound) == (text < format_bound(bound))
 
 
 def test_virtual_clock_wakes_whose_moment_has_come() -> None:

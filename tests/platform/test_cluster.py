@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, build_schema
 
-from mcli.platform.scheduling.cluster import parse_gpus, this_machine, to_wire, utilization_to_wire, virtual
+from mcli.platform.scheduling.cluster import (
+    cluster_to_wire,
+    parse_gpus,
+    this_machine,
+    utilization_to_wire,
+    virtual,
+)
 
 SCHEMA = build_schema((Path(__file__).parents[2] / "schema" / "mapi.graphql").read_text())
 
@@ -75,7 +81,7 @@ def test_gpus_get_the_names_of_the_platform(line: str, gpu_type: str) -> None:
 
 def test_the_wire_form_has_every_field() -> None:
     """All fields of a cluster, its instances and their nodes are there, as the schema has them."""
-    wire = to_wire(virtual(1, 8))
+    wire = cluster_to_wire(virtual(1, 8))
     instance = wire["allowedInstances"][0]
     assert set(wire) == fields("Cluster") - {"utilization"}
     assert set(instance) == fields("Instance")

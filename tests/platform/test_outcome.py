@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from mcli.platform.clock import VirtualClock, later, to_wire
+from mcli.platform.clock import VirtualClock, format_time, later
 from mcli.platform.execution.executor import Exit
 from mcli.platform.execution.outcome import Outcome, judge
 from mcli.platform.state.records import Run
 
-NOW = to_wire(VirtualClock().now())
+NOW = format_time(VirtualClock().now())
 LOST = Exit(code=137, lost=True)
 
 

@@ -7,9 +7,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mcli.platform.clock import Clock, from_wire
+from mcli.platform.clock import Clock, parse_time
 from mcli.platform.execution.executor import Executor, Exit, RunningRank
-from mcli.platform.execution.launch import Site, prepare
+from mcli.platform.execution.launch import HostSettings, prepare
 from mcli.platform.execution.outcome import first_failure, judge, node_reason
 from mcli.platform.state import events, records
 from mcli.platform.state.secrets import of_owner
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from mcli.platform.state.records import Run
 
-__all__ = ["Attempt", "Means"]
+__all__ = ["Attempt", "Services"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Means:
+class Services:
     """What an attempt works with."""
 
     store: Store
@@ -36,15 +36,15 @@ class Means:
     executor: Executor
     clock: Clock
     vault: Vault
-    site: Site
+    site: HostSettings
 
 
 class Attempt:
     """The current resumption of a run, from STARTING on."""
 
-    def __init__(self, run_id: str, means: Means) -> None:
+    def __init__(self, run_id: str, services: Services) -> None:
         self.run_id = run_id
-        self._means = means
+        self._services = services
         self._stopped = asyncio.Event()
         self._limit_changed = asyncio.Event()
 
@@ -74,22 +74,22 @@ class Attempt:
         await self._finish(ends)
 
     async def _load(self) -> Run:
-        return await self._means.store.read(lambda db: records.load(db, self.run_id))
+        return await self._services.store.read(lambda db: records.load(db, self.run_id))
 
     def _find(self, run: Run) -> list[RunningRank]:
-        site, executor = self._means.site, self._means.executor
+        site, executor = self._services.site, self._services.executor
         paths = (site.folders.node(run.id, run.index, rank).path for rank in range(run.wants().nodes))
         found = [executor.find(path) for path in paths]
         return [rank for rank in found if rank is not None]
 
     async def _launch(self, run: Run) -> list[RunningRank]:
-        means = self._means
-        users = await means.store.read(all_users)
+        services = self._services
+        users = await services.store.read(all_users)
         owner = next(user for user in users if user.id == run.owner)
-        token = await means.keys.add(owner, run_id=run.id)
-        secrets = await means.store.read(lambda db: of_owner(db, means.vault, run.owner))
-        ranks = await asyncio.to_thread(prepare, run, means.site, token=token, secrets=secrets)
-        return await means.executor.start(ranks)
+        token = await services.keys.add(owner, run_id=run.id)
+        secrets = await services.store.read(lambda db: of_owner(db, services.vault, run.owner))
+        ranks = await asyncio.to_thread(prepare, run, services.site, token=token, secrets=secrets)
+        return await services.executor.start(ranks)
 
     async def _attend(self, run: Run, ranks: Sequence[RunningRank]) -> list[Exit]:
         """Wait for all ranks; when one fails or a stop is asked for, stop the others."""
@@ -98,7 +98,7 @@ class Attempt:
         waits = [asyncio.create_task(self._wait(rank)) for rank in ranks]
         helpers = [asyncio.create_task(self._stop_ranks(ranks)), asyncio.create_task(self._enforce_limit())]
         try:
-            await self._means.store.write(self._mark_running)
+            await self._services.store.write(self._mark_running)
             return list(await asyncio.gather(*waits))
         finally:
             for task in (*helpers, *waits):
@@ -110,7 +110,7 @@ class Attempt:
     async def _wait(self, rank: RunningRank) -> Exit:
         end = await rank.wait()
         if end.code and end.started:
-            await self._means.store.write(self._mark_terminating)
+            await self._services.store.write(self._mark_terminating)
         return end
 
     async def _stop_ranks(self, ranks: Sequence[RunningRank]) -> None:
@@ -119,13 +119,13 @@ class Attempt:
             rank.stop()
 
     async def _enforce_limit(self) -> None:
-        clock = self._means.clock
-        while not await self._means.store.write(self._mark_over):
+        clock = self._services.clock
+        while not await self._services.store.write(self._mark_over):
             self._limit_changed.clear()
             due = (await self._load()).latest["estimatedEndTime"]
             waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._limit_changed.wait())]
             if due is not None:
-                waits.append(asyncio.create_task(clock.sleep_until(from_wire(due))))
+                waits.append(asyncio.create_task(clock.sleep_until(parse_time(due))))
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -156,9 +156,9 @@ class Attempt:
         return True
 
     async def _finish(self, ends: Sequence[Exit]) -> None:
-        means = self._means
-        await means.keys.revoke(self.run_id)
-        run = await means.store.write(lambda transaction: self._end(transaction, ends))
+        services = self._services
+        await services.keys.revoke(self.run_id)
+        run = await services.store.write(lambda transaction: self._end(transaction, ends))
         await asyncio.to_thread(self._clear, run)
 
     def _end(self, transaction: Transaction, ends: Sequence[Exit]) -> Run:
@@ -179,7 +179,7 @@ class Attempt:
         return run
 
     def _clear(self, run: Run) -> None:
-        folders = self._means.site.folders
+        folders = self._services.site.folders
         if run.is_deleted:
             folders.remove(run.id)
             return

@@ -7,8 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from mcli.platform.clock import from_wire
-from mcli.platform.execution.attempt import Attempt, Means
+from mcli.platform.clock import parse_time
+from mcli.platform.execution.attempt import Attempt, Services
 from mcli.platform.scheduling.scheduler import Placed, Plan, Waiting, plan
 from mcli.platform.state import events, records
 from mcli.platform.submission.runs import stop
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 class Controller:
     """All runs that have not ended. Lives on the event loop."""
 
-    def __init__(self, means: Means, hub: Hub, cluster: Cluster) -> None:
+    def __init__(self, services: Services, hub: Hub, cluster: Cluster) -> None:
         self.cluster = cluster
-        self._means = means
+        self._services = services
         self._hub = hub
         self._work = asyncio.Event()
         self._attempts: dict[str, Attempt] = {}
@@ -41,8 +41,8 @@ class Controller:
 
     async def open(self) -> None:
         """Find the runs again that an earlier server left, and begin to schedule."""
-        self._means.store.publish = self.publish
-        for run in await self._means.store.read(lambda db: records.with_status(db, records.LIVE)):
+        self._services.store.publish = self.publish
+        for run in await self._services.store.read(lambda db: records.with_status(db, records.LIVE)):
             self._drive(run.id)
         self._scheduling = asyncio.create_task(self._schedule_always())
 
@@ -52,7 +52,7 @@ class Controller:
         self._work.set()
         await self._scheduling  # To the end of its pass: whom that gave nodes is stopped with the others.
         if stop_runs:
-            await self._means.store.write(_stop_all)
+            await self._services.store.write(_stop_all)
             await asyncio.gather(*self._tasks, return_exceptions=True)
         for task in self._tasks:
             task.cancel()
@@ -72,7 +72,7 @@ class Controller:
         return not self._attempts
 
     def _drive(self, run_id: str) -> None:
-        attempt = self._attempts[run_id] = Attempt(run_id, self._means)
+        attempt = self._attempts[run_id] = Attempt(run_id, self._services)
         task = asyncio.create_task(self._drive_to_end(attempt))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -101,7 +101,7 @@ class Controller:
             await asyncio.sleep(time.perf_counter() - begin)
             waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._work.wait())]
             if due is not None:
-                waits.append(asyncio.create_task(self._means.clock.sleep_until(from_wire(due))))
+                waits.append(asyncio.create_task(self._services.clock.sleep_until(parse_time(due))))
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -110,7 +110,7 @@ class Controller:
 
     async def _schedule(self) -> str | None:
         """Give nodes to those whose turn it is; tell when the next run's pause is over."""
-        started, due = await self._means.store.write(self._pass)
+        started, due = await self._services.store.write(self._pass)
         for run_id in started:
             self._drive(run_id)
         return due
@@ -153,7 +153,7 @@ def _take(transaction: Transaction, run: Run, decided: Plan) -> bool:
 
 
 def _waiting(run: Run) -> Waiting:
-    created_at, claim = from_wire(run.created_at), tuple(run.latest.get("claim", ()))
+    created_at, claim = parse_time(run.created_at), tuple(run.latest.get("claim", ()))
     return Waiting(run.id, run.wants(), run.priority, run.preemptible, created_at, claim)
 
 
@@ -163,7 +163,7 @@ def _placed(run: Run) -> Placed:
         run.wants(),
         run.priority,
         run.preemptible,
-        from_wire(run.latest["startTime"]),
+        parse_time(run.latest["startTime"]),
         tuple(node["name"] for node in run.latest["placement"]),
         tuple(tuple(indices) for indices in run.latest["gpuIndices"]),
         leaving=run.status == "TERMINATING",

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from mcli.platform.state.records import Run
 
-__all__ = ["Site", "prepare"]
+__all__ = ["HostSettings", "prepare"]
 
 _LONGEST_ARGUMENT = 100_000
 """Bytes; Linux allows 128 KiB for one argument."""
 
 
 @dataclass(frozen=True)
-class Site:
+class HostSettings:
     """What all runs of a server have in common."""
 
     folders: RunFolders
@@ -40,14 +40,14 @@ class Site:
     """Whether runs end with the server, because nobody could find them again."""
 
 
-def prepare(run: Run, site: Site, *, token: str, secrets: Sequence[StoredSecret]) -> list[Rank]:
+def prepare(run: Run, site: HostSettings, *, token: str, secrets: Sequence[StoredSecret]) -> list[Rank]:
     """Make the files of the current resumption and describe its ranks."""
     port = free_port()
     return [_prepare_node(run, site, rank, token, secrets, port) for rank in range(run.wants().nodes)]
 
 
 def _prepare_node(
-    run: Run, site: Site, rank: int, token: str, secrets: Sequence[StoredSecret], port: int
+    run: Run, site: HostSettings, rank: int, token: str, secrets: Sequence[StoredSecret], port: int
 ) -> Rank:
     folder = site.folders.node(run.id, run.index, rank)
     folder.make()

@@ -77,11 +77,11 @@ class Supervisor:
         self.deadline: float | None = None
         """When SIGKILL follows, once SIGTERM has come."""
         self._stopping = False
-        self._bell, bell = os.pipe()
-        os.set_blocking(bell, False)
-        os.set_blocking(self._bell, False)
-        self._watched = [self._bell, *([0] if rank["bound"] else [])]
-        signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+        self._wakeup, wakeup = os.pipe()
+        os.set_blocking(wakeup, False)
+        os.set_blocking(self._wakeup, False)
+        self._watched = [self._wakeup, *([0] if rank["bound"] else [])]
+        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._stop)
         for number in (signal.SIGINT, signal.SIGHUP):

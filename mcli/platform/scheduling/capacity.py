@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mcli.platform.scheduling.cluster import Node
     from mcli.platform.scheduling.demand import Demand
 
-__all__ = ["Room", "Rooms", "choose", "compete", "copy_rooms", "shared_ranks", "shares"]
+__all__ = ["Capacity", "Free", "choose", "conflict", "copy_capacity", "is_shared", "shared_ranks"]
 
 
 def shared_ranks(cpus: int) -> int:
@@ -19,18 +19,18 @@ def shared_ranks(cpus: int) -> int:
     return max(16, 4 * cpus)
 
 
-def shares(demand: Demand) -> bool:
+def is_shared(demand: Demand) -> bool:
     return not demand.gpus_per_node and not demand.cpus
 
 
-def compete(one: Demand, other: Demand) -> bool:
+def conflict(one: Demand, other: Demand) -> bool:
     """Whether two runs on one node would take from the same resource."""
     both_reserve = bool(one.gpus_per_node and other.gpus_per_node) or bool(one.cpus and other.cpus)
-    return both_reserve or (shares(one) and shares(other))
+    return both_reserve or (is_shared(one) and is_shared(other))
 
 
 @dataclass
-class Room:
+class Free:
     """What is left of a node."""
 
     gpus: set[int]
@@ -38,48 +38,48 @@ class Room:
     ranks: int
 
     @classmethod
-    def of(cls, node: Node) -> Room:
+    def of(cls, node: Node) -> Free:
         return cls(set(range(node.gpus)), node.cpus, shared_ranks(node.cpus))
 
-    def copy(self) -> Room:
+    def copy(self) -> Free:
         return replace(self, gpus=set(self.gpus))
 
     def holds(self, demand: Demand) -> bool:
         return (
             len(self.gpus) >= demand.gpus_per_node
             and (not demand.cpus or self.cpus >= demand.cpus)
-            and (not shares(demand) or self.ranks > 0)
+            and (not is_shared(demand) or self.ranks > 0)
         )
 
     def take(self, demand: Demand, gpus: Iterable[int]) -> None:
         self.gpus.difference_update(gpus)
         self.cpus -= demand.cpus
-        self.ranks -= shares(demand)
+        self.ranks -= is_shared(demand)
 
     def give(self, demand: Demand, gpus: Iterable[int]) -> None:
         self.gpus.update(gpus)
         self.cpus += demand.cpus
-        self.ranks += shares(demand)
+        self.ranks += is_shared(demand)
 
-    def left_for(self, demand: Demand) -> tuple[int, ...]:
-        """Compare rooms by what a run wants most of."""
-        if shares(demand):
+    def sort_key(self, demand: Demand) -> tuple[int, ...]:
+        """Compare capacity by what a run wants most of."""
+        if is_shared(demand):
             return (self.ranks,)
         return (len(self.gpus), self.cpus) if demand.gpus else (self.cpus,)
 
 
-Rooms = dict[str, Room]
+Capacity = dict[str, Free]
 
 
-def copy_rooms(rooms: Rooms) -> Rooms:
-    return {name: room.copy() for name, room in rooms.items()}
+def copy_capacity(capacity: Capacity) -> Capacity:
+    return {name: free.copy() for name, free in capacity.items()}
 
 
-def choose(demand: Demand, rooms: Rooms, allowed: Sequence[str]) -> tuple[str, ...]:
+def choose(demand: Demand, capacity: Capacity, allowed: Sequence[str]) -> tuple[str, ...]:
     """Choose the tightest fit, but spread ranks that share; empty if the run does not fit."""
-    fitting = [name for name in allowed if rooms[name].holds(demand)]
+    fitting = [name for name in allowed if capacity[name].holds(demand)]
     if len(fitting) < demand.nodes:
         return ()
-    fitting.sort(key=lambda name: rooms[name].left_for(demand), reverse=shares(demand))
+    fitting.sort(key=lambda name: capacity[name].sort_key(demand), reverse=is_shared(demand))
     chosen = set(fitting[: demand.nodes])
     return tuple(name for name in allowed if name in chosen)

@@ -21,9 +21,9 @@ __all__ = [
     "Cluster",
     "Instance",
     "Node",
+    "cluster_to_wire",
     "parse_gpus",
     "this_machine",
-    "to_wire",
     "utilization_to_wire",
     "virtual",
 ]
@@ -164,7 +164,7 @@ def _gpu_type(name: str, mebibytes: str) -> str:
     return model if model in {"t4", "k80"} or not gigabytes else f"{model}_{gigabytes}gb"
 
 
-def to_wire(cluster: Cluster) -> dict[str, Any]:
+def cluster_to_wire(cluster: Cluster) -> dict[str, Any]:
     """Give the `Cluster` of the schema, without its utilization."""
     return {
         "id": cluster.id,

@@ -42,17 +42,17 @@ def resolve(run_input: Mapping[str, Any], cluster: Cluster) -> Demand:
 
     Raises `RequestError` 400 when nothing fits, when several instances would, or when the cluster is another.
     """
-    wish = compute_of(run_input)
-    _check_numbers(wish)
-    if wish.get("cluster") not in {None, "", cluster.name}:
+    requested = compute_of(run_input)
+    _check_numbers(requested)
+    if requested.get("cluster") not in {None, "", cluster.name}:
         raise RequestError(
-            400, f"Cluster {wish['cluster']!r} is not known here; it could be: {cluster.name}."
+            400, f"Cluster {requested['cluster']!r} is not known here; it could be: {cluster.name}."
         )
-    named = tuple(wish.get("nodeNames") or ())
-    nodes = _node_count(wish, named)
-    instance = _only(_matching(wish, nodes, cluster), wish, cluster)
-    _check_nodes(instance, named)
-    return _demand(wish, cluster, instance, nodes, named)
+    node_names = tuple(requested.get("nodeNames") or ())
+    nodes = _node_count(requested, node_names)
+    instance = _only(_matching(requested, nodes, cluster), requested, cluster)
+    _check_nodes(instance, node_names)
+    return _demand(requested, cluster, instance, nodes, node_names)
 
 
 def compute_of(run_input: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,59 +68,61 @@ def compute_of(run_input: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in (old | dict(given)).items() if value is not None}
 
 
-def _check_numbers(wish: Mapping[str, Any]) -> None:
+def _check_numbers(requested: Mapping[str, Any]) -> None:
     for field, least in {"gpus": 0, "cpus": 0, "nodes": 1}.items():
-        value = wish.get(field, least)
+        value = requested.get(field, least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise RequestError(
                 400, f"compute.{field} must be a whole number of at least {least}, not {value!r}."
             )
 
 
-def _node_count(wish: Mapping[str, Any], named: tuple[str, ...]) -> int | None:
-    nodes: int | None = wish.get("nodes")
-    if not named:
+def _node_count(requested: Mapping[str, Any], node_names: tuple[str, ...]) -> int | None:
+    nodes: int | None = requested.get("nodes")
+    if not node_names:
         return nodes
-    if len(set(named)) < len(named):
-        raise RequestError(400, f"compute.nodeNames holds a node twice: {', '.join(named)}.")
-    if nodes is not None and nodes != len(named):
-        raise RequestError(400, f"compute.nodeNames holds {len(named)} nodes, but compute.nodes is {nodes}.")
-    return len(named)
+    if len(set(node_names)) < len(node_names):
+        raise RequestError(400, f"compute.nodeNames holds a node twice: {', '.join(node_names)}.")
+    if nodes is not None and nodes != len(node_names):
+        raise RequestError(
+            400, f"compute.nodeNames holds {len(node_names)} nodes, but compute.nodes is {nodes}."
+        )
+    return len(node_names)
 
 
-def _matching(wish: Mapping[str, Any], nodes: int | None, cluster: Cluster) -> list[Instance]:
-    wanted = [instance for instance in cluster.instances if _is_named(instance, wish)]
+def _matching(requested: Mapping[str, Any], nodes: int | None, cluster: Cluster) -> list[Instance]:
+    wanted = [instance for instance in cluster.instances if _is_named(instance, requested)]
     with_gpus = [instance for instance in wanted if instance.gpus_per_node]
-    if with_gpus and "gpus" not in wish and not _is_cpu_only(wish):
+    if with_gpus and "gpus" not in requested and not _is_cpu_only(requested):
         if nodes is None:
             raise RequestError(
                 400, f"Bad run request: gpus is a required field. Choose from:\n{_table(with_gpus)}"
             )
         wanted = with_gpus  # `nodes` alone means whole machines.
-    return [instance for instance in wanted if _holds(instance, wish, nodes, cluster)]
+    return [instance for instance in wanted if _holds(instance, requested, nodes, cluster)]
 
 
-def _is_named(instance: Instance, wish: Mapping[str, Any]) -> bool:
-    if "instance" in wish and wish["instance"] != instance.name:
+def _is_named(instance: Instance, requested: Mapping[str, Any]) -> bool:
+    if "instance" in requested and requested["instance"] != instance.name:
         return False
-    if "gpuType" not in wish:
+    if "gpuType" not in requested:
         return True
-    if _is_cpu_only(wish):
+    if _is_cpu_only(requested):
         return instance.gpus_per_node == 0
-    return str(wish["gpuType"]).lower() == instance.gpu_type.lower()
+    return str(requested["gpuType"]).lower() == instance.gpu_type.lower()
 
 
-def _is_cpu_only(wish: Mapping[str, Any]) -> bool:
-    return str(wish.get("gpuType", "any")).lower() in _CPU_NAMES
+def _is_cpu_only(requested: Mapping[str, Any]) -> bool:
+    return str(requested.get("gpuType", "any")).lower() in _CPU_NAMES
 
 
-def _holds(instance: Instance, wish: Mapping[str, Any], nodes: int | None, cluster: Cluster) -> bool:
-    if wish.get("cpus", 0) > instance.cpus:
+def _holds(instance: Instance, requested: Mapping[str, Any], nodes: int | None, cluster: Cluster) -> bool:
+    if requested.get("cpus", 0) > instance.cpus:
         return False
     count = nodes or 1
     if instance.gpus_per_node == 0:
-        return wish.get("gpus", 0) == 0 and count <= len(instance.nodes)
-    gpus = wish.get("gpus", count * instance.gpus_per_node)
+        return requested.get("gpus", 0) == 0 and count <= len(instance.nodes)
+    gpus = requested.get("gpus", count * instance.gpus_per_node)
     if gpus not in instance.gpu_nums:
         return False
     needed = max(1, gpus // instance.gpus_per_node)
@@ -129,8 +131,8 @@ def _holds(instance: Instance, wish: Mapping[str, Any], nodes: int | None, clust
     return allowed and needed <= len(instance.nodes) and (nodes is None or nodes == needed)
 
 
-def _only(matching: list[Instance], wish: Mapping[str, Any], cluster: Cluster) -> Instance:
-    asked = ", ".join(f"{key}={value}" for key, value in wish.items()) or "nothing named"
+def _only(matching: list[Instance], requested: Mapping[str, Any], cluster: Cluster) -> Instance:
+    asked = ", ".join(f"{key}={value}" for key, value in requested.items()) or "nothing named"
     if not matching:
         raise RequestError(
             400,
@@ -154,9 +156,9 @@ def _table(instances: Iterable[Instance]) -> str:
     )
 
 
-def _check_nodes(instance: Instance, named: tuple[str, ...]) -> None:
+def _check_nodes(instance: Instance, node_names: tuple[str, ...]) -> None:
     known = [node.name for node in instance.nodes]
-    missing = [name for name in named if name not in known]
+    missing = [name for name in node_names if name not in known]
     if missing:
         raise RequestError(
             400,
@@ -165,10 +167,14 @@ def _check_nodes(instance: Instance, named: tuple[str, ...]) -> None:
 
 
 def _demand(
-    wish: Mapping[str, Any], cluster: Cluster, instance: Instance, nodes: int | None, named: tuple[str, ...]
+    requested: Mapping[str, Any],
+    cluster: Cluster,
+    instance: Instance,
+    nodes: int | None,
+    node_names: tuple[str, ...],
 ) -> Demand:
     whole = instance.gpus_per_node
-    gpus: int = wish.get("gpus", (nodes or 1) * whole) if whole else 0
+    gpus: int = requested.get("gpus", (nodes or 1) * whole) if whole else 0
     count = nodes or (max(1, gpus // whole) if whole else 1)
     return Demand(
         cluster=cluster.name,
@@ -177,6 +183,6 @@ def _demand(
         gpus=gpus,
         gpus_per_node=gpus // count,
         nodes=count,
-        cpus=wish.get("cpus", 0),
-        node_names=named,
+        cpus=requested.get("cpus", 0),
+        node_names=node_names,
     )

@@ -22,7 +22,7 @@ from datetime import datetime
 from itertools import combinations
 from math import comb
 
-from mcli.platform.scheduling.capacity import Room, Rooms, choose, compete, copy_rooms
+from mcli.platform.scheduling.capacity import Capacity, Free, choose, conflict, copy_capacity
 from mcli.platform.scheduling.cluster import Cluster
 from mcli.platform.scheduling.demand import Demand
 from mcli.platform.scheduling.priorities import PRIORITIES
@@ -108,21 +108,21 @@ class _Planner:
     reasons: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.whole = {node.name: Room.of(node) for node in self.cluster.nodes}
-        self.now = copy_rooms(self.whole)
+        self.whole = {node.name: Free.of(node) for node in self.cluster.nodes}
+        self.now = copy_capacity(self.whole)
         for run in self.placed:
             for name, gpus in zip(run.nodes, run.gpu_indices, strict=True):
                 if name in self.now:
                     self.now[name].take(run.demand, gpus)
         # What is free once those who are leaving have left. Always at least what is free now.
-        self.soon = _release(copy_rooms(self.now), (run for run in self.placed if run.leaving))
+        self.soon = _release(copy_capacity(self.now), (run for run in self.placed if run.leaving))
         self.movable = sorted(
             (run for run in self.placed if run.preemptible and not run.leaving),
             key=lambda run: (_rank(run), -run.started_at.timestamp(), run.run_id),
         )
-        self.held: dict[str, list[Waiting]] = {}
-        self.heads: set[str] = set()
-        self.hopeless: set[tuple[Demand, int, bool]] = set()
+        self.reserved_for: dict[str, list[Waiting]] = {}
+        self.first_blocked: set[str] = set()
+        self.known_blocked: set[tuple[Demand, int, bool]] = set()
 
     def consider(self, run: Waiting) -> None:
         kind = (run.demand, _rank(run), run.preemptible)
@@ -131,7 +131,7 @@ class _Planner:
                 f"Cluster {self.cluster.name!r} no longer has the nodes that the run asks for."
             )
             return
-        if kind in self.hopeless:  # Another like it waits already, and nothing has been freed since.
+        if kind in self.known_blocked:  # Another like it waits already, and nothing has been freed since.
             self.reasons[run.run_id] = self._explain(run)
             return
         allowed = self._allowed(run)
@@ -143,7 +143,7 @@ class _Planner:
         elif victims := self._victims(run, allowed):
             self._evict(run, victims, allowed)
         else:
-            self.hopeless.add(kind)
+            self.known_blocked.add(kind)
             self.reasons[run.run_id] = self._explain(run)
             self._hold(run, allowed)
 
@@ -152,7 +152,7 @@ class _Planner:
         return [
             name
             for name in self._nodes(run.demand)
-            if not any(_bars(holder, run) for holder in self.held.get(name, ()))
+            if not any(_blocks(holder, run) for holder in self.reserved_for.get(name, ()))
         ]
 
     def _nodes(self, demand: Demand) -> list[str]:
@@ -185,12 +185,12 @@ class _Planner:
         movable = [
             other
             for other in self.movable
-            if _rank(other) < _rank(run) and nodes & set(other.nodes) and compete(run.demand, other.demand)
+            if _rank(other) < _rank(run) and nodes & set(other.nodes) and conflict(run.demand, other.demand)
         ]
 
         def suffices(victims: Iterable[Placed]) -> bool:
-            rooms = copy_rooms({name: self.soon[name] for name in allowed})
-            return bool(choose(run.demand, _release(rooms, victims), allowed))
+            capacity = copy_capacity({name: self.soon[name] for name in allowed})
+            return bool(choose(run.demand, _release(capacity, victims), allowed))
 
         if not movable or not suffices(movable):
             return ()
@@ -202,35 +202,35 @@ class _Planner:
             for few in combinations(movable, count):
                 if suffices(few):
                     return few
-        return _without_spare(movable, suffices)
+        return _minimal(movable, suffices)
 
     def _evict(self, run: Waiting, victims: tuple[Placed, ...], allowed: Sequence[str]) -> None:
         _release(self.soon, victims)
         self.movable = [other for other in self.movable if other not in victims]
-        self.hopeless.clear()
+        self.known_blocked.clear()
         self.preempt += [(victim.run_id, run.run_id) for victim in victims]
         self._claim(run, choose(run.demand, self.soon, allowed))
         count = "a run" if len(victims) == 1 else f"{len(victims)} runs"
         self.reasons[run.run_id] = f"Waiting for {count} of lower priority to make room."
 
     def _hold(self, run: Waiting, allowed: Sequence[str]) -> None:
-        if run.demand.instance in self.heads or len(allowed) < run.demand.nodes:
+        if run.demand.instance in self.first_blocked or len(allowed) < run.demand.nodes:
             return
-        self.heads.add(run.demand.instance)
+        self.first_blocked.add(run.demand.instance)
         lower = [other for other in self.movable if _rank(other) < _rank(run)]
-        rooms = _release(copy_rooms(self.soon), lower)
-        nearest = sorted(allowed, key=lambda name: rooms[name].left_for(run.demand), reverse=True)
+        capacity = _release(copy_capacity(self.soon), lower)
+        nearest = sorted(allowed, key=lambda name: capacity[name].sort_key(run.demand), reverse=True)
         for name in nearest[: run.demand.nodes]:
-            self.held.setdefault(name, []).append(run)
+            self.reserved_for.setdefault(name, []).append(run)
 
     def _explain(self, run: Waiting) -> str:
         demand, position = run.demand, len(self.reasons) + 1
-        rooms = [self.now[name] for name in self._nodes(demand)]
-        fitting = sum(room.holds(demand) for room in rooms)
+        capacity = [self.now[name] for name in self._nodes(demand)]
+        fitting = sum(free.holds(demand) for free in capacity)
         if fitting >= demand.nodes:
             why = "for an earlier run that needs the same nodes first"
         else:
-            why = f"for {_words(demand)}: {_shortage(demand, rooms, fitting)}"
+            why = f"for {_words(demand)}: {_shortage(demand, capacity, fitting)}"
         return f"Waiting {why}. Position {position} in the queue."
 
     def _is_possible(self, demand: Demand) -> bool:
@@ -238,30 +238,28 @@ class _Planner:
         return sum(self.whole[name].holds(demand) for name in self._nodes(demand)) >= demand.nodes
 
 
-def _choose(run: Waiting, rooms: Rooms, allowed: Sequence[str]) -> tuple[str, ...]:
+def _choose(run: Waiting, capacity: Capacity, allowed: Sequence[str]) -> tuple[str, ...]:
     """Choose nodes for a run, those that it was promised if they will do; empty if it does not fit."""
-    if run.claim and all(name in allowed and rooms[name].holds(run.demand) for name in run.claim):
+    if run.claim and all(name in allowed and capacity[name].holds(run.demand) for name in run.claim):
         return run.claim
-    return choose(run.demand, rooms, allowed)
+    return choose(run.demand, capacity, allowed)
 
 
-def _release(rooms: Rooms, runs: Iterable[Placed]) -> Rooms:
+def _release(capacity: Capacity, runs: Iterable[Placed]) -> Capacity:
     for run in runs:
         for name, gpus in zip(run.nodes, run.gpu_indices, strict=True):
-            if name in rooms:
-                rooms[name].give(run.demand, gpus)
-    return rooms
+            if name in capacity:
+                capacity[name].give(run.demand, gpus)
+    return capacity
 
 
-def _bars(holder: Waiting, run: Waiting) -> bool:
+def _blocks(holder: Waiting, run: Waiting) -> bool:
     """Whether `run` would be in the way of `holder` on a node, and could not be sent away."""
     yields = run.preemptible and _rank(run) < _rank(holder)
-    return compete(run.demand, holder.demand) and not yields
+    return conflict(run.demand, holder.demand) and not yields
 
 
-def _without_spare(
-    victims: Sequence[Placed], suffices: Callable[[Iterable[Placed]], bool]
-) -> tuple[Placed, ...]:
+def _minimal(victims: Sequence[Placed], suffices: Callable[[Iterable[Placed]], bool]) -> tuple[Placed, ...]:
     """Let stay whom we can, the highest and oldest first."""
     kept = list(victims)
     for victim in reversed(victims):
@@ -281,10 +279,10 @@ def _words(demand: Demand) -> str:
     return f"{demand.nodes} nodes with {each or 'a place'} each"
 
 
-def _shortage(demand: Demand, rooms: Sequence[Room], fitting: int) -> str:
+def _shortage(demand: Demand, capacity: Sequence[Free], fitting: int) -> str:
     if demand.nodes > 1:
         return f"{fitting} of {demand.nodes} free"
-    best = max(rooms, key=lambda room: room.left_for(demand))
+    best = max(capacity, key=lambda free: free.sort_key(demand))
     if (gpus := demand.gpus_per_node - len(best.gpus)) > 0:
         return f"{_count(gpus, 'GPU')} short"
     if (cpus := demand.cpus - best.cpus) > 0:

@@ -34,7 +34,7 @@ from graphql import (
 )
 from graphql.pyutils import is_awaitable
 
-from mcli.platform.clock import from_wire
+from mcli.platform.clock import parse_time
 from mcli.platform.errors import RequestError
 from mcli.platform.state.store import Once, Store
 from mcli.platform.state.users import User
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mcli.platform.serving.resolvers import Resolvers
     from mcli.platform.serving.watches import Watches
 
-__all__ = ["Api", "Request", "schema_text", "to_wire"]
+__all__ = ["Api", "Request", "error_to_wire", "schema_text"]
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,11 @@ class Api:
         try:
             document, kind = self._understand(request)
             if kind is OperationType.SUBSCRIPTION:
-                return {"errors": [to_wire(RequestError(400, "Subscriptions are answered over websockets."))]}
+                return {
+                    "errors": [
+                        error_to_wire(RequestError(400, "Subscriptions are answered over websockets."))
+                    ]
+                }
             if kind is OperationType.QUERY:
                 result = await self._store.read(lambda db: self._execute(document, request, db))
             else:
@@ -111,7 +115,7 @@ class Api:
             if is_awaitable(result):
                 result = await result
         except (RequestError, GraphQLError) as error:
-            return {"errors": [to_wire(error)]}
+            return {"errors": [error_to_wire(error)]}
         return response(result)
 
     async def subscribe(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
@@ -168,11 +172,11 @@ class Api:
 def response(result: ExecutionResult) -> dict[str, Any]:
     """Give the response that stands for a result. Empty lists of errors are left out, old clients cannot bear null."""
     if result.errors:
-        return {"errors": [to_wire(error) for error in result.errors], "data": result.data}
+        return {"errors": [error_to_wire(error) for error in result.errors], "data": result.data}
     return {"data": result.data}
 
 
-def to_wire(error: Exception) -> dict[str, Any]:
+def error_to_wire(error: Exception) -> dict[str, Any]:
     """Give the one form of error that clients can read: a message, and an integer code."""
     cause = error.original_error if isinstance(error, GraphQLError) and error.original_error else error
     if isinstance(cause, RequestError):
@@ -238,6 +242,6 @@ def _field(source: Any, info: GraphQLResolveInfo) -> object:
 
 def _parse_moment(value: object) -> datetime:
     try:
-        return from_wire(str(value))
+        return parse_time(str(value))
     except ValueError:
         raise GraphQLError(f"{value!r} is no moment in ISO 8601.") from None

@@ -33,7 +33,7 @@ _EXCEPTION = re.compile(
 )
 
 
-class Growth:
+class FileWatcher:
     """Wakes those who follow files, by one look at all files every 25 ms, as long as somebody follows."""
 
     def __init__(self) -> None:
@@ -41,23 +41,23 @@ class Growth:
         self._polling: asyncio.Task[None] | None = None
 
     @contextmanager
-    def following(self, path: Path, bell: asyncio.Event) -> Generator[None]:
-        """Have `bell` rung when the file's size changes."""
-        self._followers[bell] = (path, -1)
+    def following(self, path: Path, wakeup: asyncio.Event) -> Generator[None]:
+        """Have `wakeup` rung when the file's size changes."""
+        self._followers[wakeup] = (path, -1)
         if self._polling is None or self._polling.done():
             self._polling = asyncio.create_task(self._poll())
         try:
             yield
         finally:
-            del self._followers[bell]
+            del self._followers[wakeup]
 
     async def _poll(self) -> None:
         while self._followers:
             sizes = {path: _size(path) for path, _ in self._followers.values()}
-            for bell, (path, size) in self._followers.items():
+            for wakeup, (path, size) in self._followers.items():
                 if sizes[path] != size:
-                    self._followers[bell] = (path, sizes[path])
-                    bell.set()
+                    self._followers[wakeup] = (path, sizes[path])
+                    wakeup.set()
             await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -68,7 +68,7 @@ class Logs:
         self._store = store
         self._hub = hub
         self._folders = folders
-        self._growth = Growth()
+        self._files = FileWatcher()
 
     async def read(self, data: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """Yield the `LogChunk`s that a `GetRunLogsInput` asks for.
@@ -78,27 +78,27 @@ class Logs:
         """
         run = await self._store.read(lambda db: named(db, data["name"]))
         index = _resumption(run, data)
-        bell, news = asyncio.Event(), list[Change]()
+        wakeup, changes = asyncio.Event(), list[Change]()
 
         def hear(change: Change) -> None:
-            news.append(change)
-            bell.set()
+            changes.append(change)
+            wakeup.set()
 
         with self._hub.listening(run.id, hear):
             run = await self._reload(run)
             while data.get("follow") and not _has_begun(run, index):
-                await bell.wait()
-                bell.clear()
+                await wakeup.wait()
+                wakeup.clear()
                 run = await self._reload(run)
             path = self._locate(run, index, data)
             if path is None:
                 return
             position, end = _part(path, data)
-            with self._growth.following(path, bell):
+            with self._files.following(path, wakeup):
                 while True:
-                    bell.clear()
-                    if news:
-                        news.clear()
+                    wakeup.clear()
+                    if changes:
+                        changes.clear()
                         run = await self._reload(run)
                     over = is_over(run, index) or not data.get("follow")
                     for chunk in _chunks(path, position, end):
@@ -106,7 +106,7 @@ class Logs:
                         yield {"chunk": base64.b64encode(chunk).decode(), "endOffset": position}
                     if over:
                         return
-                    await bell.wait()
+                    await wakeup.wait()
 
     async def _reload(self, run: Run) -> Run:
         return await self._store.read(lambda db: records.load(db, run.id))

@@ -75,7 +75,7 @@ class Resolvers:
             use is not None and use not in self._cluster.submission_types
         ):
             return []
-        return [cluster.to_wire(self._cluster) | {"utilization": lambda: self._utilization(db)}]
+        return [cluster.cluster_to_wire(self._cluster) | {"utilization": lambda: self._utilization(db)}]
 
     def _utilization(self, db: sqlite3.Connection) -> dict[str, Any]:
         owners = {user.id: user.name for user in all_users(db)}

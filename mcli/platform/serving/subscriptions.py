@@ -18,7 +18,7 @@ from graphql import GraphQLError
 from uvicorn.protocols.utils import ClientDisconnected
 
 from mcli.platform.errors import RequestError
-from mcli.platform.serving.api import Api, Request, to_wire
+from mcli.platform.serving.api import Api, Request, error_to_wire
 
 if TYPE_CHECKING:
     from mcli.platform.state.users import Keys
@@ -153,7 +153,7 @@ class Socket:
             await self._refuse(key, error)
 
     async def _refuse(self, key: str, error: Exception) -> None:
-        problem = to_wire(error)
+        problem = error_to_wire(error)
         await self._say(id=key, type="error", payload=[problem] if self._protocol.lists_errors else problem)
 
     async def _say(self, **message: Any) -> None:

@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from mcli.platform.clock import from_wire
+from mcli.platform.clock import parse_time
 from mcli.platform.errors import RequestError
 from mcli.platform.state.vault import StoredSecret, Vault, check
 
@@ -76,7 +76,7 @@ def _read(row: sqlite3.Row, value: Any) -> StoredSecret:
         type=row["type"],
         metadata=json.loads(row["metadata"]),
         value=value,
-        created_at=from_wire(row["created_at"]),
+        created_at=parse_time(row["created_at"]),
     )
 
 

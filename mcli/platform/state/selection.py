@@ -7,7 +7,7 @@ import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mcli.platform.clock import bound_to_wire
+from mcli.platform.clock import format_bound
 from mcli.platform.errors import RequestError
 from mcli.platform.state import records
 from mcli.platform.state.records import Run
@@ -115,7 +115,7 @@ def _condition(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> t
         for operator, sign in (("gte", ">="), ("lt", "<")):
             if (moment := (filters.get(key) or {}).get(operator)) is not None:
                 parts.append(f"{column} {sign} ?")
-                values.append(bound_to_wire(moment))
+                values.append(format_bound(moment))
     if not data.get("includeDeleted"):
         parts.append("is_deleted = 0")
     owners = _owners(db, user, data)

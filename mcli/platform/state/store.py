@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from mcli.platform.clock import Clock, to_wire
+from mcli.platform.clock import Clock, format_time
 from mcli.platform.errors import RequestError
 from mcli.platform.state.hub import Change
 
@@ -137,7 +137,7 @@ class Store:
         db = self._connection(write=True)
         db.execute("BEGIN IMMEDIATE")
         try:
-            transaction = Transaction(db, to_wire(self._clock.now()))
+            transaction = Transaction(db, format_time(self._clock.now()))
             answer = work(transaction) if once is None else self._once(transaction, work, once)
             db.execute("COMMIT")
         except BaseException:
@@ -149,7 +149,7 @@ class Store:
 
     def _once(self, transaction: Transaction, work: Callable[[Transaction], T], once: Once) -> T:
         db = transaction.db
-        db.execute("DELETE FROM answers WHERE created_at < ?", (to_wire(self._clock.now() - REMEMBERED),))
+        db.execute("DELETE FROM answers WHERE created_at < ?", (format_time(self._clock.now() - REMEMBERED),))
         known = db.execute(
             "SELECT request, answer FROM answers WHERE owner = ? AND key = ?", (once.owner, once.key)
         ).fetchone()

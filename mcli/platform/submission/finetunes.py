@@ -47,7 +47,7 @@ def create(
     if not config.get("disableCredentialsCheck"):
         _check(transaction, run, _variables(of_owner(transaction.db, vault, user.id)))
     records.save(transaction, run)
-    return to_wire(run, user.email)
+    return finetune_to_wire(run, user.email)
 
 
 def create_pretrain(transaction: Transaction, user: User, data: Mapping[str, Any], cluster: Cluster) -> Run:
@@ -91,10 +91,10 @@ def selected(transaction: Transaction, user: User, data: Mapping[str, Any]) -> l
 def all_to_wire(db: sqlite3.Connection, found: Sequence[Run]) -> list[dict[str, Any]]:
     """Give the `Finetune`s of the schema."""
     owners = emails(db)
-    return [to_wire(run, owners[run.owner]) for run in found]
+    return [finetune_to_wire(run, owners[run.owner]) for run in found]
 
 
-def to_wire(run: Run, email: str) -> dict[str, Any]:
+def finetune_to_wire(run: Run, email: str) -> dict[str, Any]:
     """Give the `Finetune` of the schema."""
     config = run.finetune or {}
     starts = [resumption["startTime"] for resumption in run.resumptions if resumption["startTime"]]

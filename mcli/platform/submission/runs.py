@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
-from mcli.platform.clock import from_wire, to_wire
+from mcli.platform.clock import format_time, parse_time
 from mcli.platform.errors import RequestError
 from mcli.platform.scheduling.demand import resolve
 from mcli.platform.scheduling.priorities import priority
@@ -167,21 +167,21 @@ def update_metadata(transaction: Transaction, run: Run, new: Mapping[str, Any]) 
     if not isinstance(new, Mapping):
         raise RequestError(400, "metadata must be an object.")
     merged = merge_metadata(run.metadata, new)
-    for seen in from_metadata(run.metadata, new, from_wire(transaction.now)):
+    for seen in from_metadata(run.metadata, new, parse_time(transaction.now)):
         if seen.type == REWRITTEN:
             run.events = [
                 known
                 for known in run.events
                 if known["eventType"] != REWRITTEN or known["resumptionIndex"] != run.index
             ]
-        run.add_event(seen.type, to_wire(seen.time), seen.message)
+        run.add_event(seen.type, format_time(seen.time), seen.message)
     run.metadata = merged
     records.save(transaction, run)
 
 
 def note(run: Run, transaction: Transaction, kind: str, message: str | None = None) -> None:
     """Note an event of the platform, with its usual text unless another is given."""
-    known = event(kind, from_wire(transaction.now), message)
+    known = event(kind, parse_time(transaction.now), message)
     run.add_event(kind, transaction.now, known.message)
 
 
