@@ -399,7 +399,7 @@ def test_few_victims_are_found_while_there_are_few_sets(
     decision = plan(one, [waiting("vip", gpus=4)], there)
     assert [victim for victim, _ in decision.preempt] == victims
     count = "a run" if len(victims) == 1 else "2 runs"
-    assert decision.reasons == {"vip": f"Waiting for {count} of lower priority to make free."}
+    assert decision.reasons == {"vip": f"Waiting for {count} of lower priority to make room."}
 
 
 # Reasons
