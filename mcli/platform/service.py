@@ -154,12 +154,13 @@ class Platform:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         with holding(self.data_dir), self._listen() as listener:
             self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"
-            store = Store(self.data_dir / "platform.sqlite3", self._clock)
+            hub = Hub()
+            store = Store(self.data_dir / "platform.sqlite3", self._clock, hub.publish)
             try:
                 self._keys = keys = Keys(store)
                 await keys.load()
                 self.api_key = await keys.add_owner(self.key_file)
-                hub, vault = Hub(), Vault(self.data_dir / "vault.key")
+                vault = Vault(self.data_dir / "vault.key")
                 folders = RunFolders(self.data_dir / "runs")
                 services = Services(
                     store=store,

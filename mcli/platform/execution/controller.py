@@ -14,8 +14,6 @@ from mcli.platform.state import events, records
 from mcli.platform.submission.runs import stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from mcli.platform.scheduling.cluster import Cluster
     from mcli.platform.state.hub import Change, Hub
     from mcli.platform.state.records import Run
@@ -41,7 +39,7 @@ class Controller:
 
     async def open(self) -> None:
         """Find the runs again that an earlier server left, and begin to schedule."""
-        self._services.store.publish = self.publish
+        self._hub.listen_to_all(self._hear)
         for run in await self._services.store.read(lambda db: records.with_status(db, records.LIVE)):
             self._drive(run.id)
         self._scheduling = asyncio.create_task(self._schedule_always())
@@ -58,12 +56,9 @@ class Controller:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def publish(self, changes: Iterable[Change]) -> None:
-        """Act on changes that were committed, then tell who listens."""
-        for change in changes:
-            if attempt := self._attempts.get(change.run_id):
-                attempt.stop() if change.status == "TERMINATING" else attempt.change_limit()
-            self._hub.publish(change)
+    def _hear(self, change: Change) -> None:
+        if attempt := self._attempts.get(change.run_id):
+            attempt.stop() if change.status == "TERMINATING" else attempt.change_limit()
         self._work.set()
 
     @property

@@ -1,4 +1,4 @@
-"""Who is told of what happens to a run: watchers get every change in order, followers are woken."""
+"""Who is told of what happens to runs: first who moves them on, then those who watch or follow one of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,12 @@ class Hub:
     """The listeners of one server. Lives on the event loop, like all that listen."""
 
     def __init__(self) -> None:
+        self._movers: list[Callable[[Change], None]] = []
         self._listeners: defaultdict[str, list[Callable[[Change], None]]] = defaultdict(list)
+
+    def listen_to_all(self, tell: Callable[[Change], None]) -> None:
+        """Have every change of every run told for as long as the hub lives, before anybody else hears of it."""
+        self._movers.append(tell)
 
     @contextmanager
     def listening(self, run_id: str, tell: Callable[[Change], None]) -> Generator[None]:
@@ -41,6 +46,6 @@ class Hub:
                 del self._listeners[run_id]
 
     def publish(self, change: Change) -> None:
-        """Tell everybody who listens to this run."""
-        for tell in tuple(self._listeners.get(change.run_id, ())):
+        """Tell everybody who listens to this run, or to all."""
+        for tell in (*self._movers, *self._listeners.get(change.run_id, ())):
             tell(change)

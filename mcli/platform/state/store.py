@@ -22,7 +22,7 @@ from mcli.platform.errors import RequestError
 from mcli.platform.state.hub import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 __all__ = ["Once", "Store", "Transaction"]
@@ -92,13 +92,15 @@ class Once:
 
 
 class Store:
-    """The database file, its threads and connections. Made on the loop that is told of changes."""
+    """The database file, its threads and connections. Made on the loop that is told of changes.
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    `tell` hears there of each change that was committed, before the one who committed it goes on.
+    """
+
+    def __init__(self, path: Path, clock: Clock, tell: Callable[[Change], None]) -> None:
         self._path = path
         self._clock = clock
-        self.publish: Callable[[list[Change]], None] = lambda _: None
-        """Told on the loop of what was committed, before the one who committed it goes on."""
+        self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -144,8 +146,12 @@ class Store:
             db.execute("ROLLBACK")
             raise
         if transaction.changes:
-            self._loop.call_soon_threadsafe(self.publish, transaction.changes)
+            self._loop.call_soon_threadsafe(self._publish, transaction.changes)
         return answer
+
+    def _publish(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._tell(change)
 
     def _once(self, transaction: Transaction, work: Callable[[Transaction], T], once: Once) -> T:
         db = transaction.db
