@@ -58,7 +58,7 @@ def rank_environment(
     integrations: Mapping[str, str],
     base: Mapping[str, str],
 ) -> dict[str, str]:
-    """Put together the environment of one rank.
+    """Return the environment of one rank.
 
     Later ones win: `base`, secrets, platform, integrations, and last the `envVariables` of the run, so that a
     run can switch off what the platform says (`MOSAICML_PLATFORM: 'False'`).
@@ -90,7 +90,7 @@ def _user_variables(run_input: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def integration_variables(run_input: Mapping[str, Any], run_name: str) -> dict[str, str]:
-    """Give the variables that the experiment trackers of a run read.
+    """Return the variables that the experiment trackers of a run read.
 
     >>> integration_variables({"integrations": [{"type": "wandb", "params": {"project": "p"}}]}, "bert-a1")
     {'WANDB_NAME': 'bert-a1', 'WANDB_PROJECT': 'p'}

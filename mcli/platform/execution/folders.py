@@ -1,4 +1,4 @@
-"""Where the files of runs are. Names are ids and numbers, which any file system keeps apart."""
+"""Where the files of runs are."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class RunFolders:
     root: Path
 
     def node(self, run_id: str, resumption: int, rank: int) -> NodeFolder:
-        """Give the folder of a node."""
+        """Return the folder of a node."""
         return NodeFolder(self.root / run_id / str(resumption) / str(rank))
 
     def remove(self, run_id: str) -> None:

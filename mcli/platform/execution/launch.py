@@ -41,7 +41,7 @@ class HostSettings:
 
 
 def prepare(run: Run, site: HostSettings, *, token: str, secrets: Sequence[StoredSecret]) -> list[Rank]:
-    """Make the files of the current resumption and describe its ranks."""
+    """Make the files of the current resumption and return its ranks."""
     port = free_port()
     return [_prepare_node(run, site, rank, token, secrets, port) for rank in range(run.wants().nodes)]
 
@@ -109,7 +109,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def free_port() -> int:
-    """Find a port on which the ranks of a run can meet."""
+    """Return a free port, on which the ranks of a run can meet."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -37,7 +37,7 @@ class Outcome:
 
 
 def judge(run: Run, ends: Sequence[Exit], now: str) -> Outcome:
-    """Decide; counts a failure that is retried in `run.failures`."""
+    """Decide what follows; count a failure that is retried in `run.failures`."""
     stopping = run.stopping or {}
     match stopping.get("kind"):
         case "preempted":
@@ -54,13 +54,13 @@ def judge(run: Run, ends: Sequence[Exit], now: str) -> Outcome:
 
 
 def first_failure(ends: Sequence[Exit]) -> int | None:
-    """Give the rank that failed first; ranks that were asked to stop come after those that were not."""
+    """Return the rank that failed first; ranks that were asked to stop come after those that were not."""
     failed = [rank for rank, end in enumerate(ends) if end.code != 0]
     return min(failed, key=lambda rank: (ends[rank].stopped, ends[rank].ended_at), default=None)
 
 
 def node_reason(run: Run, rank: int, end: Exit) -> str | None:
-    """Say why a node failed; None when it did not."""
+    """Return why a node failed; None when it did not."""
     if end.lost:
         return end.problem or events.node_lost_reason(run.latest["placement"][rank]["name"])
     return events.exit_reason(end.code) if end.code else None
@@ -83,7 +83,7 @@ def _retry(run: Run, end: Exit, now: str) -> float | None:
 
 
 def pause(retries: int) -> float:
-    """Give the seconds before a retry, by its number in a row: none for the first, then 1, 2, 4 … 60.
+    """Return the seconds before a retry, by its number in a row: 0 for the first, then 1, 2, 4 … 60.
 
     >>> [pause(number) for number in (1, 2, 3, 4, 9)]
     [0.0, 1.0, 2.0, 4.0, 60.0]

@@ -35,7 +35,7 @@ _NO_PACKAGES = '[ -n "${MCLI_LOCAL_SKIP_PACKAGES:-}" ]'
 
 
 def script(run_input: Mapping[str, Any], *, workdir: Path, mount_map: Mapping[str, str]) -> str:
-    """Write the script that `bash -c` runs on each node of a run.
+    """Return the script that `bash -c` runs on each node of a run.
 
     `set -e` holds for all of it. Integrations come first, in their order; one that fails prints a line that
     names it and ends the script with status 1. Then the command, in the same shell.
@@ -53,7 +53,7 @@ def script(run_input: Mapping[str, Any], *, workdir: Path, mount_map: Mapping[st
 
 
 def _functions(lines: Iterable[str]) -> Iterator[str]:
-    """Give what the lines use."""
+    """Yield the functions that the lines use."""
     text = "\n".join(lines)
     for sign, definition in {"mcli_say": _SAY, "git clone": _GIT, "mcli_venv": _VENV}.items():
         if sign in text:
