@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from mcli.platform.execution.environment import host_environment, integration_variables, rank_environment
+import pytest
+
+from mcli.platform.execution.environment import (
+    host_environment,
+    integration_variables,
+    rank_environment,
+    set_up_environment,
+)
 from mcli.platform.scheduling.cluster import virtual
 from mcli.platform.scheduling.demand import resolve
 
@@ -106,6 +113,62 @@ def test_keys_of_the_host_stay_on_the_host() -> None:
         "BASH_ENV": "/x",
     }
     assert set(host_environment(host)) == {"PATH", "HOME", "LC_ALL", "https_proxy"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["USER_TOKEN", "HOME_SECRET", "MY_PATH", "PATH_KEY", "LC_API_KEY", "XDG_TOKEN", "CONDA_TOKEN", "UV_PUBLISH_TOKEN",
+     "UV_PUBLISH_PASSWORD", "PIP_PASSWORD", "TWINE_PASSWORD", "HTTPS_PROXY_KEY", "GIT_CONFIG_TOKEN", "GIT_TOKEN"],
+)  # fmt: skip
+def test_a_name_that_only_looks_alike_stays_on_the_host(name: str) -> None:
+    """Names are compared as a whole: neither the beginning nor a part of a name lets a key through."""
+    assert (
+        "the key"
+        not in {**host_environment({name: "the key"}), **set_up_environment({name: "the key"})}.values()
+    )
+
+
+@pytest.mark.parametrize("name", ["PIP_TARGET", "PIP_USER", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "UV_PYTHON",
+                                  "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"])  # fmt: skip
+def test_the_host_does_not_say_where_packages_go(name: str) -> None:
+    """What would make pip or uv in a run change another environment does not reach it."""
+    assert name not in host_environment({name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PIP_INDEX_URL", "https://me:pw@index.example/simple"),
+        ("PIP_EXTRA_INDEX_URL", "https://index.example/simple https://token@other.example/simple"),
+        ("UV_INDEX", "mine=https://me:pw@index.example/simple"),
+        ("UV_INDEX_MINE_PASSWORD", "pw"),
+        ("UV_FIND_LINKS", "https://index.example/?token=t"),
+        ("GIT_CONFIG_PARAMETERS", "'http.extraheader=Authorization: Basic x'"),
+    ],
+)
+def test_passwords_of_indexes_are_for_the_set_up_alone(name: str, value: str) -> None:
+    """What says where packages are and holds a password reaches the steps before the command, not the command."""
+    assert ({name: value}, False) == (
+        set_up_environment({name: value}),
+        name in host_environment({name: value}),
+    )
+
+
+def test_an_index_without_password_is_for_all() -> None:
+    """A mirror is used by the set-up and by `pip install` in the command."""
+    host = {"PIP_INDEX_URL": "https://mirror.example/simple", "UV_OFFLINE": "1"}
+    assert ({}, host) == (
+        set_up_environment(host),
+        {k: v for k, v in host_environment(host).items() if k != "PATH"},
+    )
+
+
+def test_settings_of_git_stay_together() -> None:
+    """When one of the numbered settings of git holds a password, none of them reaches the command."""
+    values = ("http.proxy", "http://p", "http.extraheader", "Authorization: Bearer x")
+    names = ("GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0", "GIT_CONFIG_KEY_1", "GIT_CONFIG_VALUE_1")
+    host = {"GIT_CONFIG_COUNT": "2", **dict(zip(names, values, strict=True))}
+    assert (host, {"PATH"}) == (set_up_environment(host), set(host_environment(host)))
 
 
 def test_wandb_gets_its_variables() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcli.platform.execution.script import script
+from mcli.platform.execution.script import exports, script
 
 
 def bash(
@@ -130,6 +130,23 @@ def test_a_failing_step_names_itself(tmp_path: Path, remote: Path) -> None:
     assert done.returncode == 1
     assert "[mcli] git_repo org/code failed" in done.stderr.splitlines()
     assert "never" not in done.stdout
+
+
+def test_what_is_private_reaches_the_steps_alone(tmp_path: Path, remote: Path) -> None:
+    """Variables in the private file are seen by git, and gone with their file before the command."""
+    config = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{tmp_path}/remotes/.insteadOf"}
+    private = tmp_path / "private.sh"
+    private.write_text(exports({**config, "GIT_CONFIG_VALUE_0": "git@private.example:"}))
+    step = repository(host="private.example")
+    command = f"cat code/version; env | grep -c GIT_CONFIG_COUNT; ls {private}"
+    text = script(
+        {"command": f"set +e; {command}", "integrations": [step]},
+        workdir=tmp_path,
+        mount_map={},
+        private=private,
+    )
+    done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False, timeout=60)
+    assert ("second0\n", False) == (done.stdout.removeprefix("[mcli] git_repo org/code\n"), private.exists())
 
 
 def test_package_specifications_are_quoted(tmp_path: Path) -> None:

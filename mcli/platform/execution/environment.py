@@ -13,21 +13,42 @@ if TYPE_CHECKING:
 
     from mcli.platform.scheduling.demand import Demand
 
-__all__ = ["GPU_LOG_PREFIX", "host_environment", "integration_variables", "rank_environment"]
+__all__ = [
+    "GPU_LOG_PREFIX",
+    "host_environment",
+    "integration_variables",
+    "rank_environment",
+    "set_up_environment",
+]
 
 GPU_LOG_PREFIX = "gpu_"
 """Launchers write local rank k's output to `<log dir>/gpu_<k>.txt`."""
 
 _FROM_HOST = re.compile(
-    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|XDG_\w+|SSH_AUTH_SOCK"
-    r"|LD_LIBRARY_PATH|PYTHONPATH|VIRTUAL_ENV|CONDA_\w+|CUDA_HOME|PYENV_ROOT"
-    r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|(?i:(https?|no|all)_proxy)"
-    r"|PIP_\w+|UV_\w+|GIT_CONFIG_\w+|GIT_SSL_CAINFO|MCLI_LOCAL_(SKIP_PACKAGES|TRAINER_BATCHES)"
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|TZ|TMPDIR|SSH_AUTH_SOCK"
+    r"|LC_(ADDRESS|ALL|COLLATE|CTYPE|IDENTIFICATION|MEASUREMENT|MESSAGES|MONETARY|NAME|NUMERIC|PAPER|TELEPHONE|TIME)"
+    r"|XDG_((CACHE|CONFIG|DATA|STATE)_HOME|(CONFIG|DATA)_DIRS|RUNTIME_DIR)"
+    r"|LD_LIBRARY_PATH|PYTHONPATH|CUDA_HOME|PYENV_ROOT|CONDA_(EXE|PREFIX|PYTHON_EXE)"
+    r"|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|(?i:(https?|no|all)_proxy)|GIT_SSL_CAINFO"
+    r"|MCLI_LOCAL_(SKIP_PACKAGES|TRAINER_BATCHES)"
 )
+"""What finds programs, folders and networks, name by name: a name that only begins like one is not meant."""
+
+_SOURCES = re.compile(
+    r"PIP_((EXTRA_)?INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|CERT|CLIENT_CERT|PROXY|CACHE_DIR|CONSTRAINT|PRE"
+    r"|(DEFAULT_)?TIMEOUT|RETRIES|CONFIG_FILE|NO_CACHE_DIR|PREFER_BINARY|ONLY_BINARY|NO_BINARY|NO_INPUT)"
+    r"|UV_((DEFAULT_|EXTRA_)?INDEX(_URL|_STRATEGY)?|INDEX_\w+_(USERNAME|PASSWORD)|FIND_LINKS|NO_INDEX|OFFLINE"
+    r"|INSECURE_HOST|CACHE_DIR|NO_CACHE|CONSTRAINT|HTTP_TIMEOUT|NATIVE_TLS|SYSTEM_CERTS|LINK_MODE|CONFIG_FILE)"
+    r"|GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|PARAMETERS|COUNT|(KEY|VALUE)_\d+)"
+)
+"""Where packages and repositories come from. Not where pip and uv put them, nor what publishes."""
+
+_GIVEN_BY_GIT = re.compile(r"GIT_CONFIG_(PARAMETERS|COUNT|(KEY|VALUE)_\d+)")
+_CREDENTIAL = re.compile(r"://[^/\s@]+@|authorization|password|token", re.IGNORECASE)
 
 
 def host_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Keep those variables of the server's own environment that a run needs to find programs and networks.
+    """Return those variables of the server's own environment that a run needs to find programs and networks.
 
     A list of what is kept, so that no key of the server or its user ever reaches a run by accident. `python` is the
     one that runs the platform, with its packages: it stands for the image.
@@ -35,9 +56,33 @@ def host_environment(environ: Mapping[str, str]) -> dict[str, str]:
     >>> sorted(host_environment({"PATH": "/bin", "LANG": "C", "MOSAICML_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "k"}))
     ['LANG', 'PATH']
     """
-    kept = {name: value for name, value in environ.items() if _FROM_HOST.fullmatch(name)}
+    private = set_up_environment(environ)
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if _FROM_HOST.fullmatch(name) or (_SOURCES.fullmatch(name) and name not in private)
+    }
     programs = [str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]
     return kept | {"PATH": os.pathsep.join(programs)}
+
+
+def set_up_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return those variables of the server's own environment that only the steps before a command may see.
+
+    They say where packages and repositories come from, and hold a password or token for it.
+
+    >>> set_up_environment({"PIP_INDEX_URL": "https://me:pw@index/simple", "UV_PUBLISH_TOKEN": "t", "PIP_PRE": "1"})
+    {'PIP_INDEX_URL': 'https://me:pw@index/simple'}
+    """
+    sources = {name: value for name, value in environ.items() if _SOURCES.fullmatch(name)}
+    private = {
+        name
+        for name, value in sources.items()
+        if _CREDENTIAL.search(value) or name.endswith(("_USERNAME", "_PASSWORD"))
+    }
+    if any(_GIVEN_BY_GIT.fullmatch(name) for name in private):  # keys and values belong together
+        private |= {name for name in sources if _GIVEN_BY_GIT.fullmatch(name)}
+    return {name: value for name, value in sources.items() if name in private}
 
 
 def rank_environment(

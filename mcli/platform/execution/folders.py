@@ -51,6 +51,11 @@ class NodeFolder:
         """The access token of the run."""
         return self.path / "token"
 
+    @property
+    def private(self) -> Path:
+        """The variables that only the set-up of the run may see."""
+        return self.path / "private.sh"
+
     def make(self) -> None:
         """Make the folders anew, for the owner's eyes only."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -62,7 +67,7 @@ class NodeFolder:
         """Remove all but the logs, and what tells how the rank ended."""
         for folder in (self.work, self.config, self.secrets):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.token, self.path / "command.sh"):
+        for file in (self.token, self.private, self.path / "command.sh"):
             file.unlink(missing_ok=True)
 
 

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mcli.platform.execution.environment import host_environment, integration_variables, rank_environment
+from mcli.platform.execution.environment import (
+    host_environment,
+    integration_variables,
+    rank_environment,
+    set_up_environment,
+)
 from mcli.platform.execution.executor import Rank
 from mcli.platform.execution.folders import NodeFolder, RunFolders
-from mcli.platform.execution.script import script
+from mcli.platform.execution.script import exports, script
 from mcli.platform.state.vault import StoredSecret, mount, mount_points
 
 if TYPE_CHECKING:
@@ -76,8 +81,14 @@ def _prepare_node(
         "/workspace": str(folder.work),
         "/secrets": str(folder.secrets),
     }
+    private = set_up_environment(os.environ)
+    if private:
+        _write_private(folder.private, exports(private))
     text = script(
-        run.executed, workdir=folder.work, mount_map={**places, **mount_points(secrets, folder.secrets)}
+        run.executed,
+        workdir=folder.work,
+        mount_map={**places, **mount_points(secrets, folder.secrets)},
+        private=folder.private if private else None,
     )
     return Rank(
         folder=str(folder.path),
