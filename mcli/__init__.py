@@ -12,107 +12,11 @@ Names are imported when they are first used, so `import mcli` costs next to noth
 
 from __future__ import annotations
 
-# Checkers take the name for `typing.TYPE_CHECKING`, whose import would double the cost of this.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from mcli._core.connection import MAPIConnection as MAPIConnection
-    from mcli._version import __version__ as __version__
-    from mcli.cluster_details import ClusterDetails as ClusterDetails
-    from mcli.clusters import get_cluster as get_cluster
-    from mcli.clusters import get_clusters as get_clusters
-    from mcli.config import FeatureFlag as FeatureFlag
-    from mcli.config import MCLIConfig as MCLIConfig
-    from mcli.config import MCLIMode as MCLIMode
-    from mcli.config import initialize as initialize
-    from mcli.config import set_api_key as set_api_key
-    from mcli.enums import GPUType as GPUType
-    from mcli.enums import RunType as RunType
-    from mcli.enums import SubmissionType as SubmissionType
-    from mcli.exceptions import MAPIException as MAPIException
-    from mcli.exceptions import MCLIConfigError as MCLIConfigError
-    from mcli.exceptions import MCLIException as MCLIException
-    from mcli.exceptions import MCLIRunConfigValidationError as MCLIRunConfigValidationError
-    from mcli.exceptions import MultiMAPIException as MultiMAPIException
-    from mcli.exceptions import OutcomeUnknown as OutcomeUnknown
-    from mcli.exceptions import RunConfigException as RunConfigException
-    from mcli.exceptions import RunStatusNotReached as RunStatusNotReached
-    from mcli.finetune import Finetune as Finetune
-    from mcli.finetune_config import ExperimentTracker as ExperimentTracker
-    from mcli.finetune_config import FinetuneConfig as FinetuneConfig
-    from mcli.finetune_config import FinetuneTaskType as FinetuneTaskType
-    from mcli.finetunes import create_finetuning_run as create_finetuning_run
-    from mcli.finetunes import delete_finetuning_run as delete_finetuning_run
-    from mcli.finetunes import delete_finetuning_runs as delete_finetuning_runs
-    from mcli.finetunes import get_finetuning_runs as get_finetuning_runs
-    from mcli.finetunes import list_finetuning_events as list_finetuning_events
-    from mcli.finetunes import stop_finetuning_run as stop_finetuning_run
-    from mcli.finetunes import stop_finetuning_runs as stop_finetuning_runs
-    from mcli.logs import follow_run_logs as follow_run_logs
-    from mcli.logs import get_run_logs as get_run_logs
-    from mcli.pages import ObjectList as ObjectList
-    from mcli.pages import PaginatedObjectList as PaginatedObjectList
-    from mcli.pretrains import create_pretraining_run as create_pretraining_run
-    from mcli.run import Run as Run
-    from mcli.run_config import ComputeConfig as ComputeConfig
-    from mcli.run_config import RunConfig as RunConfig
-    from mcli.run_config import SchedulingConfig as SchedulingConfig
-    from mcli.run_details import FormattedRunEvent as FormattedRunEvent
-    from mcli.run_details import Node as Node
-    from mcli.run_details import Resumption as Resumption
-    from mcli.run_details import RunLifecycle as RunLifecycle
-    from mcli.runs import create_interactive_run as create_interactive_run
-    from mcli.runs import create_run as create_run
-    from mcli.runs import delete_run as delete_run
-    from mcli.runs import delete_runs as delete_runs
-    from mcli.runs import get_run as get_run
-    from mcli.runs import get_runs as get_runs
-    from mcli.runs import start_run as start_run
-    from mcli.runs import start_runs as start_runs
-    from mcli.runs import stop_run as stop_run
-    from mcli.runs import stop_runs as stop_runs
-    from mcli.runs import update_run as update_run
-    from mcli.runs import update_run_metadata as update_run_metadata
-    from mcli.secret_types import HuggingFaceSecret as HuggingFaceSecret
-    from mcli.secret_types import MCLIDatabricksSecret as MCLIDatabricksSecret
-    from mcli.secret_types import MCLIDockerRegistrySecret as MCLIDockerRegistrySecret
-    from mcli.secret_types import MCLIEnvVarSecret as MCLIEnvVarSecret
-    from mcli.secret_types import MCLIGCPSecret as MCLIGCPSecret
-    from mcli.secret_types import MCLIGitSSHSecret as MCLIGitSSHSecret
-    from mcli.secret_types import MCLIMountedSecret as MCLIMountedSecret
-    from mcli.secret_types import MCLIOCISecret as MCLIOCISecret
-    from mcli.secret_types import MCLIS3Secret as MCLIS3Secret
-    from mcli.secret_types import MCLISFTPSSHSecret as MCLISFTPSSHSecret
-    from mcli.secret_types import MCLISSHSecret as MCLISSHSecret
-    from mcli.secret_types import Secret as Secret
-    from mcli.secret_types import SecretType as SecretType
-    from mcli.secrets import create_secret as create_secret
-    from mcli.secrets import delete_secrets as delete_secrets
-    from mcli.secrets import get_secrets as get_secrets
-    from mcli.status import RunStatus as RunStatus
-    from mcli.users import User as User
-    from mcli.users import get_current_user as get_current_user
-    from mcli.users import get_users as get_users
-    from mcli.watches import wait_for_run_status as wait_for_run_status
-    from mcli.watches import watch_run_status as watch_run_status
+# The one list of public names, each under the module that it lives in. `python -m codegen` reads these three tables and
+# writes from them what editors and type checkers see (`__init__.pyi`, `aio.pyi`), `sdk.py`, and older import paths.
 
-_HOME = {
-    "_core.connection": ("MAPIConnection",),
-    "_version": ("__version__",),
-    "cluster_details": ("ClusterDetails",),
+_CALLS = {
     "clusters": ("get_cluster", "get_clusters"),
-    "config": ("FeatureFlag", "MCLIConfig", "MCLIMode", "initialize", "set_api_key"),
-    "exceptions": (
-        "MAPIException",
-        "MCLIConfigError",
-        "MCLIException",
-        "MCLIRunConfigValidationError",
-        "MultiMAPIException",
-        "OutcomeUnknown",
-        "RunConfigException",
-        "RunStatusNotReached",
-    ),
-    "finetune": ("Finetune",),
-    "finetune_config": ("ExperimentTracker", "FinetuneConfig", "FinetuneTaskType"),
     "finetunes": (
         "create_finetuning_run",
         "delete_finetuning_run",
@@ -123,11 +27,7 @@ _HOME = {
         "stop_finetuning_runs",
     ),
     "logs": ("follow_run_logs", "get_run_logs"),
-    "pages": ("ObjectList", "PaginatedObjectList"),
     "pretrains": ("create_pretraining_run",),
-    "run": ("Run",),
-    "run_config": ("ComputeConfig", "RunConfig", "SchedulingConfig"),
-    "run_details": ("FormattedRunEvent", "Node", "Resumption", "RunLifecycle"),
     "runs": (
         "create_interactive_run",
         "create_run",
@@ -142,6 +42,34 @@ _HOME = {
         "update_run",
         "update_run_metadata",
     ),
+    "secrets": ("create_secret", "delete_secrets", "get_secrets"),
+    "users": ("get_current_user", "get_users"),
+    "watches": ("wait_for_run_status", "watch_run_status"),
+}
+"""What asks the platform. `mcli.aio` has these too."""
+
+_OTHERS = {
+    "_core.connection": ("MAPIConnection",),
+    "_version": ("__version__",),
+    "cluster_details": ("ClusterDetails",),
+    "config": ("FeatureFlag", "MCLIConfig", "MCLIMode", "initialize", "set_api_key"),
+    "enums": ("GPUType", "RunType", "SubmissionType"),
+    "exceptions": (
+        "MAPIException",
+        "MCLIConfigError",
+        "MCLIException",
+        "MCLIRunConfigValidationError",
+        "MultiMAPIException",
+        "OutcomeUnknown",
+        "RunConfigException",
+        "RunStatusNotReached",
+    ),
+    "finetune": ("Finetune",),
+    "finetune_config": ("ExperimentTracker", "FinetuneConfig", "FinetuneTaskType"),
+    "pages": ("ObjectList", "PaginatedObjectList"),
+    "run": ("Run",),
+    "run_config": ("ComputeConfig", "RunConfig", "SchedulingConfig"),
+    "run_details": ("FormattedRunEvent", "Node", "Resumption", "RunLifecycle"),
     "secret_types": (
         "HuggingFaceSecret",
         "MCLIDatabricksSecret",
@@ -157,31 +85,31 @@ _HOME = {
         "Secret",
         "SecretType",
     ),
-    "secrets": ("create_secret", "delete_secrets", "get_secrets"),
     "status": ("RunStatus",),
-    "users": ("User", "get_current_user", "get_users"),
-    "enums": ("GPUType", "RunType", "SubmissionType"),
-    "watches": ("wait_for_run_status", "watch_run_status"),
+    "users": ("User",),
 }
+"""Values, exceptions, and what sets the client up."""
+
 _MODULES = ("aio", "api", "config", "exceptions", "models", "objects", "sdk", "utils")
 """What programs reach by attribute, e.g. `mcli.api.runs.stop_run`, after `import mcli` alone."""
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]  # derived from the table
+_MODULE_OF = {
+    name: module for table in (_CALLS, _OTHERS) for module, names in table.items() for name in names
+}
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605  # pyright: ignore[reportUnsupportedDunderAll]  # derived
 
 
-if not TYPE_CHECKING:  # to checkers, a name that is not listed above is an error
-
-    def __getattr__(name: str) -> object:
-        if name in _MODULES:
-            return __import__(f"mcli.{name}", fromlist=(name,))
-        module = _MODULE_OF.get(name)
-        if module is None:
-            raise AttributeError(f"module 'mcli' has no attribute {name!r}")
-        value = getattr(__import__(f"mcli.{module}", fromlist=(name,)), name)
-        globals()[name] = value
-        return value
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return __import__(f"mcli.{name}", fromlist=(name,))
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'mcli' has no attribute {name!r}")
+    value = getattr(__import__(f"mcli.{module}", fromlist=(name,)), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_MODULES, *_MODULE_OF]
+    return sorted({*__all__, *_MODULES, *(name for name in globals() if name.startswith("__"))})

@@ -104,7 +104,7 @@ class MultiMAPIException(MAPIException):
         self.errors = list(errors)
         highest = max((error.status for error in self.errors), default=HTTPStatus.INTERNAL_SERVER_ERROR)
         super().__init__(highest, "\n".join(error.message for error in self.errors) or UNKNOWN_ERROR)
-        self.args = (self.errors,)  # what pickle and copy give back to __init__
+        self.args: tuple[object, ...] = (self.errors,)  # what pickle and copy give back to __init__
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.errors)) or super().__str__()

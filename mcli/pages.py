@@ -77,7 +77,8 @@ class ObjectList(list[T], Generic[T]):
     def __mul__(self, times: SupportsIndex) -> ObjectList[T]:
         return ObjectList(super().__mul__(times), self.type)
 
-    __rmul__ = __mul__
+    def __rmul__(self, times: SupportsIndex) -> ObjectList[T]:
+        return self * times
 
     def copy(self) -> ObjectList[T]:
         """Return a shallow copy."""

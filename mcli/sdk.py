@@ -1,4 +1,6 @@
-"""All public names of `mcli` once more, for programs that import them from here."""
+# Written by `python -m codegen` from the table of names in mcli/__init__.py. Do not edit.
+
+"""An import path of older programs; `mcli` has every public name."""
 
 from mcli._core.connection import MAPIConnection
 from mcli.cluster_details import ClusterDetails

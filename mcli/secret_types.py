@@ -124,7 +124,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         return vars(self) == vars(other) if type(self) is type(other) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # a value that changes, as of any dataclass
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # a value that changes, as of any dataclass
 
     def __lt__(self, other: object) -> bool:
         return self.name < other.name if isinstance(other, Secret) else NotImplemented
@@ -169,7 +169,7 @@ class MCLIEnvVarSecret(Secret):
     """Its value."""
 
     _input = "envVarSecret"
-    metadata_keys = {"key": "key"}
+    metadata_keys: ClassVar[Mapping[str, str]] = {"key": "key"}
 
 
 @dataclass(eq=False)
@@ -202,7 +202,7 @@ class _FileSecret(Secret):
     value: str | None = _hidden()
     """Text of the file."""
 
-    metadata_keys = {"mount_path": "mountPath"}
+    metadata_keys: ClassVar[Mapping[str, str]] = {"mount_path": "mountPath"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -283,7 +283,7 @@ class _DirectorySecret(Secret):
     mount_directory: str | None = None
     """Absolute path of the directory in a run, `/secrets/<name>` when not given."""
 
-    metadata_keys = {"mount_directory": "mountDirectory"}
+    metadata_keys: ClassVar[Mapping[str, str]] = {"mount_directory": "mountDirectory"}
 
     def __post_init__(self) -> None:
         super().__post_init__()

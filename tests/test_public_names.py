@@ -53,6 +53,15 @@ def test_each_public_name_can_be_imported(name: str) -> None:
     assert name in dir(mcli)
 
 
+def test_a_listing_shows_what_is_public_once() -> None:
+    """`dir` has each public name and module once, and nothing that is private."""
+    _ = mcli.create_run, mcli.aio, mcli.sdk
+    special = {"__all__", "__dir__", "__getattr__", "__name__"}
+    listed = [name for name in dir(mcli) if not name.startswith("__")]
+    assert sorted({*mcli.__all__, *mcli._MODULES} - {"__version__"}) == listed
+    assert special <= set(dir(mcli))
+
+
 def test_a_name_that_is_none_is_an_attribute_error() -> None:
     """A misspelled name is the error that Python gives."""
     with pytest.raises(AttributeError, match="module 'mcli' has no attribute 'get_rnu'"):

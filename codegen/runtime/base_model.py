@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from enum import Enum, StrEnum
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from pydantic import BaseModel as PydanticModel
 from pydantic import ConfigDict
@@ -48,7 +48,7 @@ class OpenEnum(StrEnum):
 class BaseModel(PydanticModel):
     """A type of the schema; the wire's camelCase names become snake_case."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         alias_generator=to_camel,
         defer_build=True,
         # What travels may hold a secret, and messages end up in logs.
@@ -63,7 +63,7 @@ class BaseModel(PydanticModel):
 class Result(BaseModel):
     """A part of an answer. Fields that are not known are ignored."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
 
 class Input(BaseModel):
@@ -72,7 +72,7 @@ class Input(BaseModel):
     A number that JSON does not have is sent as the text `NaN`, `Infinity` or `-Infinity`.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     def __repr_args__(self) -> Iterator[tuple[None, str]]:
         # Names only: the value may be a secret.

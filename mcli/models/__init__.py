@@ -1,4 +1,6 @@
-"""Another import path of what requests are made of."""
+# Written by `python -m codegen` from the table of names in mcli/__init__.py. Do not edit.
+
+"""An import path of older programs; `mcli` has every public name."""
 
 from mcli.enums import GPUType
 from mcli.finetune_config import FinetuneConfig

@@ -69,11 +69,11 @@ class Platform:
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._stop_runs = False
-        self.data_dir = Path()
+        self.data_dir: Path = Path()
         """Where the state is; known once the platform was started."""
-        self.endpoint = ""
+        self.endpoint: str = ""
         """URL to send requests to; known once the platform was started."""
-        self.api_key = ""
+        self.api_key: str = ""
         """Key of the platform's owner; known once the platform was started."""
 
     def __repr__(self) -> str:

@@ -1,1 +1,3 @@
-"""Import paths of programs that were written for other clients of the platform; `mcli` has all names."""
+# Written by `python -m codegen` from the table of names in mcli/__init__.py. Do not edit.
+
+"""An import path of older programs; `mcli` has every public name."""

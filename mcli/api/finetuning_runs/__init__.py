@@ -1,4 +1,6 @@
-"""Another import path of finetuning runs and of everything that makes, reads or changes them."""
+# Written by `python -m codegen` from the table of names in mcli/__init__.py. Do not edit.
+
+"""An import path of older programs; `mcli` has every public name."""
 
 from mcli.finetune import Finetune
 from mcli.finetunes import (

@@ -1,4 +1,6 @@
-"""Another import path of `delete_finetuning_run` and `delete_finetuning_runs`."""
+# Written by `python -m codegen` from the table of names in mcli/__init__.py. Do not edit.
+
+"""An import path of older programs; `mcli` has every public name."""
 
 from mcli.finetunes import delete_finetuning_run, delete_finetuning_runs
 

@@ -1,4 +1,6 @@
-"""Another import path of `stop_finetuning_run` and `stop_finetuning_runs`."""
+# Written by `python -m codegen` from the table of names in mcli/__init__.py. Do not edit.
+
+"""An import path of older programs; `mcli` has every public name."""
 
 from mcli.finetunes import stop_finetuning_run, stop_finetuning_runs
 

@@ -1,4 +1,6 @@
-"""Another import path of storing, listing and deleting secrets."""
+# Written by `python -m codegen` from the table of names in mcli/__init__.py. Do not edit.
+
+"""An import path of older programs; `mcli` has every public name."""
 
 from mcli.secrets import create_secret, delete_secrets, get_secrets
 

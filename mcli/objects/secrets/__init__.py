@@ -1,4 +1,6 @@
-"""Another import path of the kinds of secrets."""
+# Written by `python -m codegen` from the table of names in mcli/__init__.py. Do not edit.
+
+"""An import path of older programs; `mcli` has every public name."""
 
 from mcli.secret_types import (
     HuggingFaceSecret,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempt", "Services"]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,9 @@ class Supervisor:
     """The rank, its command, and the signals that this process gets."""
 
     def __init__(self, rank: dict[str, Any]) -> None:
-        self.folder = Path(rank["folder"])
+        self.folder: Path = Path(rank["folder"])
         self.rank = rank
-        self.command = 0
+        self.command: int = 0
         self.status: int | None = None
         self.deadline: float | None = None
         """When SIGKILL follows, once SIGTERM has come."""

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Api", "Request", "error_to_wire", "schema_text"]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 _DOCUMENTS = 256
 """Parsed documents that are kept: clients send the same few."""

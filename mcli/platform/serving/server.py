@@ -34,9 +34,9 @@ class Server:
     def __init__(self, api: Api, keys: Keys) -> None:
         self._api = api
         self._keys = keys
-        self.busy = 0
+        self.busy: int = 0
         """Requests and sockets that are open."""
-        self.last_used = time.monotonic()
+        self.last_used: float = time.monotonic()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         self.busy += 1

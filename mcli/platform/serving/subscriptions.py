@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Message", "Receive", "Send", "Socket", "choose"]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Keys", "User", "all_users", "emails"]
 
-ORGANIZATION = {"id": "local", "name": "local", "isDatabricksInternal": False}
+ORGANIZATION: dict[str, object] = {"id": "local", "name": "local", "isDatabricksInternal": False}
 _KEY_BYTES = 35  # 47 characters
 
 

@@ -42,9 +42,9 @@ class Model:
     """Probabilities of the next character given the last one, by a table of weights."""
 
     def __init__(self, text: str, letters: int = 64) -> None:
-        self.alphabet = [letter for letter, _ in Counter(text).most_common(letters)] + [OTHER]
-        self.numbers = {letter: number for number, letter in enumerate(self.alphabet)}
-        self.weights = [[0.0] * len(self.alphabet) for _ in self.alphabet]
+        self.alphabet: list[str] = [letter for letter, _ in Counter(text).most_common(letters)] + [OTHER]
+        self.numbers: dict[str, int] = {letter: number for number, letter in enumerate(self.alphabet)}
+        self.weights: list[list[float]] = [[0.0] * len(self.alphabet) for _ in self.alphabet]
 
     def pairs(self, text: str) -> list[Pair]:
         """Number the letters of a text, each with the one that follows."""
@@ -86,12 +86,14 @@ class Platform:
     """What training code tells the platform; a platform that does not answer never stops the training."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self.run = environ.get("RUN_NAME", "")
-        self.endpoint = environ.get("MOSAICML_API_ENDPOINT", "")
-        self.token_file = environ.get("MOSAICML_ACCESS_TOKEN_FILE", "")
-        self.is_ours = environ.get("NODE_RANK", "0") == "0"
+        self.run: str = environ.get("RUN_NAME", "")
+        self.endpoint: str = environ.get("MOSAICML_API_ENDPOINT", "")
+        self.token_file: str = environ.get("MOSAICML_ACCESS_TOKEN_FILE", "")
+        self.is_ours: bool = environ.get("NODE_RANK", "0") == "0"
         # The platform is on this machine: a proxy for the world outside would not find it.
-        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self.opener: urllib.request.OpenerDirector = urllib.request.build_opener(
+            urllib.request.ProxyHandler({})
+        )
 
     def report(self, **marks: Any) -> None:
         """Set the metadata `mosaicml/<mark>` of the run."""

@@ -1,1 +1,3 @@
-"""Another import path of what makes secrets."""
+# Written by `python -m codegen` from the table of names in mcli/__init__.py. Do not edit.
+
+"""An import path of older programs; `mcli` has every public name."""

@@ -1,49 +1,24 @@
 """The commands that make the generated package, and that compare its schema with a live one."""
 
+from __future__ import annotations
+
 import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
 from graphql import build_schema, introspection_from_schema, parse
 
 from codegen.refresh import compare
+from tests.codegen.conftest import ROOT, edit, run
 
-ROOT = Path(__file__).parent.parent
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
 SCHEMA = (ROOT / "schema" / "mapi.graphql").read_text("utf-8")
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """Return a copy of everything that generation reads and writes."""
-    ignore = shutil.ignore_patterns("__pycache__", ".codegen-*")
-    for name in ("schema", "codegen", "generated"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
-    return tmp_path
-
-
-def run(project: Path, module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=project,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text("utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), "utf-8")
 
 
 def package_of(project: Path) -> dict[str, bytes]:
@@ -80,7 +55,9 @@ def test_a_changed_operation_is_found(project: Path) -> None:
     done = run(project, "codegen", "--check")
     assert done.returncode == 1
     assert "-    max_retries: int | None = None" in done.stdout
-    assert done.stderr.startswith("codegen: not up to date: fragments.py, operations.py. ")
+    assert done.stderr.startswith(
+        "codegen: not up to date: generated/mcli_mapi/fragments.py, generated/mcli_mapi/operations.py. "
+    )
 
 
 def test_the_check_writes_nothing(project: Path) -> None:
