@@ -3,13 +3,10 @@
 import base64
 import itertools
 import time
-from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mcli.platform.serving.logs import CHUNK, tail_start
+from mcli.platform.serving.log_files import CHUNK
 from tests.platform.caller import Caller
 
 GPU_RANK = (
@@ -33,6 +30,15 @@ def test_long_log_comes_in_chunks(caller: Caller) -> None:
     assert list(itertools.accumulate(sizes)) == [chunk["endOffset"] for chunk in chunks]
     assert 300_000 == sum(sizes)
     assert max(sizes) == CHUNK
+
+
+def test_reading_ends_while_the_run_writes(caller: Caller) -> None:
+    """Without `follow` a log ends where it was at the request, however fast the run goes on writing."""
+    name = caller.create("yes")
+    caller.wait_for_log(name, b"y")
+    assert caller.logs(name).startswith(b"y\n")
+    assert "RUNNING" == caller.run(name)["status"]
+    caller.change("stopRuns", name)
 
 
 def test_offset_resumes(caller: Caller) -> None:
@@ -95,21 +101,6 @@ def test_tail_keeps_absolute_offsets(caller: Caller) -> None:
     with caller.socket() as socket:
         socket.follow(name, follow=False, tail=2)
         assert [{"chunk": base64.b64encode(b"89").decode(), "endOffset": 10}] == list(socket.results())
-
-
-@given(st.text(max_size=300), st.integers(0, 400))
-def test_tail_never_cuts_a_character(tmp_path_factory: pytest.TempPathFactory, text: str, count: int) -> None:
-    """The tail of a file is the last characters of its text."""
-    file = tmp_path_factory.mktemp("tail") / "log"
-    file.write_bytes(text.encode())
-    assert (text[-count:] if count else "") == file.read_bytes()[tail_start(file, count) :].decode()
-
-
-def test_tail_of_a_long_file(tmp_path: Path) -> None:
-    """A tail may be longer than what is read at once."""
-    file = tmp_path / "log"
-    file.write_bytes("ä".encode() * 100_000)
-    assert 200_000 - 2 * 70_000 == tail_start(file, 70_000)
 
 
 def test_gpu_ranks_have_logs_of_their_own(caller: Caller) -> None:

@@ -1,5 +1,6 @@
 """Subscriptions in both subprotocols, as any client may speak them."""
 
+import base64
 import json
 from collections.abc import Iterator
 
@@ -137,7 +138,7 @@ def test_id_in_use(caller: Caller, sleeper: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"type": "shout"}', '{"type": "connection_init", "payload": 1}']
+    "text", ["{", "[]", "[" * 100_000, '{"type": "shout"}', '{"type": "connection_init", "payload": 1}']
 )
 def test_nonsense_closes_the_socket(caller: Caller, text: str) -> None:
     """What is no message of the subprotocol closes the socket with 4400."""
@@ -186,6 +187,48 @@ def test_slow_reader_gets_everything(caller: Caller) -> None:
             elif message["id"] == "log":
                 position = message["payload"]["data"]["getRunLogsV2"]["endOffset"]
     assert 20_000_000 == position
+
+
+def test_a_fast_reader_holds_up_nobody(caller: Caller) -> None:
+    """While somebody reads a long log as fast as it comes, a ping on the same socket is answered."""
+    name = caller.finish("yes | head -c 100000000")["name"]
+    with caller.socket() as socket:
+        socket.follow(name, follow=False)
+        socket.say(type="ping")
+        position = 0
+        while (message := socket.hear())["type"] == "next":
+            position = message["payload"]["data"]["getRunLogsV2"]["endOffset"]
+        assert "pong" == message["type"]
+        assert position < 100_000_000
+
+
+def test_who_leaves_ends_what_was_sent(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is sent any more to somebody who left in the middle of a long log."""
+    name = caller.finish("yes | head -c 50000000")["name"]
+    with caller.socket() as socket:
+        socket.follow(name, follow=False)
+        socket.hear()
+        socket.connection.socket.shutdown(2)
+    assert 50_000_000 == len(caller.logs(name))
+    assert [] == [record.message for record in caplog.records if record.levelname == "WARNING"]
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://localhost.evil.example"}])
+def test_refused_handshake_says_why(caller: Caller, headers: dict[str, str]) -> None:
+    """A socket that is refused gets the message in the form of all errors, as JSON."""
+    asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    asked["Sec-WebSocket-Key"] = base64.b64encode(bytes(16)).decode()
+    answer = caller.http.get(caller.endpoint, headers=asked | headers)
+    (error,) = answer.json()["errors"]
+    assert (403, 403) == (answer.status_code, error["extensions"]["code"])
+    assert "evil.example" in error["message"]
+
+
+def test_long_message_closes_the_socket(caller: Caller) -> None:
+    """A message of more than a megabyte is not kept: the socket is closed with 1009."""
+    with caller.socket(greet=False) as socket:
+        socket.say(type="connection_init", payload={"x": "x" * (2 << 20)})
+        assert 1009 == socket.hear_close()
 
 
 def test_frames_are_compact_json(caller: Caller, sleeper: str) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 __all__ = ["NodeFolder", "RunFolders", "make_private"]
 
@@ -76,6 +82,22 @@ class RunFolders:
     """The files of all runs."""
 
     root: Path
+    _readers: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
+
+    @contextmanager
+    def reading(self, run_id: str) -> Generator[None]:
+        """Count a reader of the run's logs while a `with` block lasts."""
+        self._readers[run_id] += 1
+        try:
+            yield
+        finally:
+            self._readers[run_id] -= 1
+            if not self._readers[run_id]:
+                del self._readers[run_id]
+
+    def is_read(self, run_id: str) -> bool:
+        """Tell whether anybody reads the run's logs now, so that its files must stay."""
+        return run_id in self._readers
 
     def node(self, run_id: str, resumption: int, rank: int) -> NodeFolder:
         """Return the folder of a node."""

@@ -1,6 +1,6 @@
-"""GraphQL over a websocket, in both subprotocols: `graphql-transport-ws`, and `graphql-ws` of former days.
+"""GraphQL over a websocket, in both subprotocols: `graphql-transport-ws`, and its predecessor `graphql-ws`.
 
-A wrong key does not close the socket, because old clients would then try for ever: the socket is accepted, and each
+A wrong key does not close the socket, because old clients would then retry for ever: the socket is accepted, and each
 subscription on it is answered with an error 401.
 """
 
@@ -51,7 +51,7 @@ OLD = Protocol("graphql-ws", "start", "stop", "data", lists_errors=False, says_a
 
 
 class MessageError(Exception):
-    """A message that the subprotocol does not allow: the socket is closed with this code."""
+    """The subprotocol does not allow a message: the socket is closed with this code."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(code, reason)
@@ -60,7 +60,7 @@ class MessageError(Exception):
 
 
 def choose(offered: list[str]) -> Protocol:
-    """Choose the better subprotocol of those offered; who offers none speaks the old one."""
+    """Return the better of the offered subprotocols; a client that offers none speaks the old one."""
     return NEW if NEW.name in offered else OLD
 
 
@@ -78,7 +78,7 @@ class Socket:
         self._subscriptions: dict[str, asyncio.Task[None]] = {}
 
     async def serve(self) -> None:
-        """Answer until the client leaves, then end all that it had subscribed to."""
+        """Answer until the client leaves, then end all of its subscriptions."""
         try:
             while (event := await self._receive())["type"] != "websocket.disconnect":
                 await self._handle(_read(event))
@@ -137,15 +137,17 @@ class Socket:
             del self._subscriptions[key]
 
     async def _run(self, key: str, payload: object) -> None:
-        """Send what one subscription gives, as fast as the client takes it."""
+        """Send the responses of one subscription, as fast as the client takes them."""
         try:
             user = self._keys.owner(self._authorization)
             async with aclosing(self._api.subscribe(Request.read(payload, user))) as responses:
                 async for response in responses:
                     await self._say(id=key, type=self._protocol.data, payload=response)
+                    # a client that takes all at once must not hold up the others, nor hide that it has left
+                    await asyncio.sleep(0)
             await self._say(id=key, type="complete")
         except ClientDisconnected:
-            pass  # `serve` hears of it as well.
+            pass  # `serve` hears of it as well
         except (RequestError, GraphQLError) as error:
             await self._refuse(key, error)
         except Exception as error:
@@ -163,7 +165,7 @@ class Socket:
 def _read(event: Message) -> dict[str, Any]:
     try:
         message = json.loads(event.get("text") or event.get("bytes") or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise MessageError(4400, "Messages must be JSON") from None
     if not isinstance(message, dict):
         raise MessageError(4400, "Messages must be objects")
