@@ -21,6 +21,7 @@ from mcli.platform.execution.folders import RunFolders, make_private
 from mcli.platform.execution.launch import HostSettings
 from mcli.platform.presence import announce, holding
 from mcli.platform.scheduling.cluster import Cluster, this_machine
+from mcli.platform.serving.access import Access
 from mcli.platform.serving.api import Api
 from mcli.platform.serving.logs import Logs
 from mcli.platform.serving.resolvers import Resolvers
@@ -173,7 +174,7 @@ class Platform:
                 cluster = self._cluster or this_machine()
                 self._controller = Controller(services, hub, cluster)
                 api = Api(store, Resolvers(cluster, vault), Watches(store, hub), Logs(store, hub, folders))
-                self._server = Server(api, keys)
+                self._server = Server(api, keys, Access())
                 await self._controller.open()
                 await self._serve_until_end(listener)
             finally:
@@ -200,7 +201,8 @@ class Platform:
             log_config=None,
             access_log=False,
             server_header=False,
-            ws_ping_interval=None,  # On loopback the system tells at once who has gone.
+            ws_max_size=1 << 20,  # bytes, which are kept before a key was checked
+            ws_ping_interval=None,  # on loopback the system tells at once who has gone
             ws_per_message_deflate=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,

@@ -1,6 +1,8 @@
 """The platform over HTTP: what it accepts, how it answers, whom it keeps out."""
 
 import json
+import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from graphql import build_schema, get_introspection_query, validate_schema
 from mcli.platform.scheduling.cluster import virtual
 from mcli.platform.serving.api import schema_text
 from mcli.platform.serving.resolvers import Resolvers
+from mcli.platform.serving.server import LARGEST_BODY
 from mcli.platform.state.vault import Vault
 from tests.platform.caller import CREATE, PAGE, Caller
 
@@ -63,6 +66,11 @@ def test_key_may_have_a_scheme(caller: Caller) -> None:
         ({"Host": "evil.example"}, 403),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost.evil.example"}, 403),
+        ({"Origin": "http://evil.example:localhost"}, 403),
+        ({"Origin": "http://localhost@evil.example"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
         ({"Content-Type": "text/plain"}, 415),
     ],
 )
@@ -104,6 +112,97 @@ def test_malformed_request(caller: Caller, body: bytes) -> None:
 def test_bad_document_or_variables(caller: Caller, document: str, variables: dict[str, Any]) -> None:
     """What the schema does not allow is an error 400."""
     assert 400 == caller.error(document, **variables)[0]
+
+
+@pytest.mark.parametrize(
+    ("selection", "reason"),
+    [
+        (" ".join(f"a{number}: __typename" for number in range(101)), "at most 100 fields"),
+        (" ".join(f"a{number}: __typename" for number in range(20_000)), "characters|tokens"),
+        ("__typename " * 4_000, "tokens"),
+        ("a" * 200_000, "characters"),
+        ("a{" * 1_990 + "a" + "}" * 1_990, "deeply"),
+        (
+            "...A } fragment A on Query { ...B ...B } fragment B on Query {" + "__typename " * 101,
+            "100 fields",
+        ),
+    ],
+    ids=["calls", "aliases", "tokens", "characters", "depth", "fragments"],
+)
+def test_documents_are_bounded(caller: Caller, selection: str, reason: str) -> None:
+    """What would keep the platform from its other work is refused, with the reason."""
+    code, message = caller.error(f"{{ {selection} }}")
+    assert 400 == code
+    assert re.search(reason, message)
+
+
+def test_error_of_a_field_has_its_path(caller: Caller) -> None:
+    """An error in a field says in which, by the name that the answer has for it."""
+    document = """{ good: getUsers(getUsersData: {}) { email }
+        bad: getFinetuneEvents(getFinetuneEventsData: {name: "nobody"}) { eventType } }"""
+    answer = caller.post(document, {}).json()
+    assert [["bad"]] == [error["path"] for error in answer["errors"]]
+
+
+@pytest.mark.parametrize("head", ["", "Authorization: wrong\r\n"])
+def test_no_body_is_read_without_a_key(caller: Caller, head: str) -> None:
+    """Somebody without a key is answered 401 before any of the body has come."""
+    with socket.create_connection(("127.0.0.1", httpx.URL(caller.endpoint).port or 0), timeout=20) as client:
+        client.sendall(
+            b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            + head.encode()
+            + b"Content-Length: 60000000\r\n\r\n"
+        )
+        assert client.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
+def test_body_over_the_limit_is_refused_at_once(caller: Caller) -> None:
+    """A body that says that it is too large is answered 413 before any of it has come."""
+    with socket.create_connection(("127.0.0.1", httpx.URL(caller.endpoint).port or 0), timeout=20) as client:
+        client.sendall(
+            f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Authorization: {caller.key}\r\nContent-Length: {LARGEST_BODY + 1}\r\n\r\n".encode()
+        )
+        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_body_of_unknown_length_is_bounded(caller: Caller) -> None:
+    """A body whose length is not said is refused one byte over the limit, and read up to it."""
+    part = b" " * (1 << 20)
+    headers = {"Content-Type": "application/json"}
+    codes = [
+        caller.http.post(caller.endpoint, content=iter([part] * 64 + [b" "] * more), headers=headers)
+        for more in (0, 1)
+    ]
+    assert [400, 413] == [answer.status_code for answer in codes]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("*/*", "application/json"),
+        ("application/json", "application/json"),
+        ("text/html", "application/json"),
+        ("application/graphql-response+json", "application/graphql-response+json"),
+        (
+            "application/graphql-response+json; charset=utf-8, application/json; q=0.9",
+            "application/graphql-response+json",
+        ),
+        ("application/json, application/graphql-response+json; q=0.5", "application/json"),
+        ("application/graphql-response+json; q=0", "application/json"),
+    ],
+)
+def test_media_type_of_the_answer(caller: Caller, accept: str, kind: str) -> None:
+    """GraphQL's own media type is used for those who ask for it, plain JSON for all others."""
+    answer = caller.post(ME, {}, Accept=accept)
+    assert (200, f"{kind}; charset=utf-8") == (answer.status_code, answer.headers["content-type"])
+
+
+@pytest.mark.parametrize(("document", "status"), [("{", 400), ("{ nothing }", 400), (ME, 200)])
+def test_status_with_the_media_type_of_graphql(caller: Caller, document: str, status: int) -> None:
+    """With GraphQL's media type a request that was not executed has a status of its own."""
+    answer = caller.post(document, {}, Accept="application/graphql-response+json")
+    assert status == answer.status_code
 
 
 def test_other_paths(caller: Caller) -> None:

@@ -1,7 +1,7 @@
 """The schema, and how a request is executed on it.
 
-graphql-core is used directly: what ariadne would add are HTTP and websocket servers, and ours have to speak both
-websocket subprotocols and answer in the one form of error that clients can read.
+graphql-core is used directly: ariadne would add an HTTP and a websocket server, and ours must speak both websocket
+subprotocols and answer with the only form of error that clients can read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,14 +27,12 @@ from graphql import (
     build_schema,
     create_source_event_stream,
     execute,
-    get_operation_ast,
-    parse,
-    validate,
 )
 from graphql.pyutils import is_awaitable
 
 from mcli.platform.clock import parse_time
 from mcli.platform.errors import RequestError
+from mcli.platform.serving.documents import Documents
 from mcli.platform.state.store import Once, Store
 from mcli.platform.state.users import User
 
@@ -50,12 +47,9 @@ __all__ = ["Api", "Request", "error_to_wire", "schema_text"]
 
 log: logging.Logger = logging.getLogger(__name__)
 
-_DOCUMENTS = 256
-"""Parsed documents that are kept: clients send the same few."""
-
 
 def schema_text() -> str:
-    """Read the schema: in the package where it was installed, else from the source tree."""
+    """Return the schema, from the installed package or else from the source tree."""
     platform = Path(__file__).parents[1]
     places = (platform / "mapi.graphql", platform.parents[1] / "schema" / "mapi.graphql")
     return next(place for place in places if place.exists()).read_text(encoding="utf-8")
@@ -70,20 +64,24 @@ class Request:
     variables: Mapping[str, Any] | None = None
     operation: str | None = None
     once: str | None = None
-    """The `Idempotency-Key` that it came with."""
+    """The `Idempotency-Key` of the request."""
 
     @classmethod
     def read(cls, body: object, user: User, once: str | None = None) -> Request:
-        """Read the body of a request. Raises `RequestError` 400."""
+        """Return the request that a body holds.
+
+        Raises:
+            RequestError: 400, it is not a GraphQL request.
+        """
         if not isinstance(body, dict) or not isinstance(body.get("query"), str):
-            raise RequestError(400, "A request is an object with the text of a `query`.")
+            raise RequestError(400, "A request must be an object with a `query`, which is a text.")
         variables, operation = body.get("variables"), body.get("operationName")
         if not isinstance(variables, dict | None) or not isinstance(operation, str | None):
-            raise RequestError(400, "`variables` must be an object, and `operationName` a text.")
+            raise RequestError(400, "`variables` must be an object, and `operationName` must be a text.")
         return cls(user, body["query"], variables, operation, once)
 
     def mark(self, field: str) -> Once | None:
-        """Give the mark under which a mutation field of this request takes effect once."""
+        """Return the mark that makes a mutation field of this request take effect once; None without a key."""
         if self.once is None:
             return None
         content = json.dumps([self.document, self.variables, self.operation], sort_keys=True)
@@ -96,18 +94,14 @@ class Api:
     def __init__(self, store: Store, resolvers: Resolvers, watches: Watches, logs: Logs) -> None:
         self._store = store
         self._schema = _schema(resolvers, store, watches, logs)
-        self._parse = lru_cache(_DOCUMENTS)(self._parse_and_validate)
+        self._documents = Documents(self._schema)
 
     async def answer(self, request: Request) -> dict[str, Any]:
-        """Execute a query or mutation, and give the response. Nothing is raised but cancellation."""
+        """Return the response to a query or mutation. Raises nothing: errors are part of the response."""
         try:
             document, kind = self._understand(request)
             if kind is OperationType.SUBSCRIPTION:
-                return {
-                    "errors": [
-                        error_to_wire(RequestError(400, "Subscriptions are answered over websockets."))
-                    ]
-                }
+                raise RequestError(400, "Subscriptions are answered over websockets.")  # noqa: TRY301
             if kind is OperationType.QUERY:
                 result = await self._store.read(lambda db: self._execute(document, request, db))
             else:
@@ -119,9 +113,11 @@ class Api:
         return response(result)
 
     async def subscribe(self, request: Request) -> AsyncGenerator[dict[str, Any], None]:
-        """Execute any operation, and yield its responses.
+        """Yield the responses to any operation.
 
-        Raises `RequestError` or `GraphQLError` when it cannot be executed at all.
+        Raises:
+            RequestError: It cannot be executed.
+            GraphQLError: It is not what the schema allows.
         """
         document, kind = self._understand(request)
         if kind is not OperationType.SUBSCRIPTION:
@@ -154,41 +150,33 @@ class Api:
         )
 
     def _understand(self, request: Request) -> tuple[DocumentNode, OperationType]:
-        document = self._parse(request.document)
-        operation = get_operation_ast(document, request.operation)
-        if operation is None:
-            raise RequestError(
-                400, "The document must hold one operation, or `operationName` name one of it."
-            )
+        document, operation = self._documents.operation(request.document, request.operation)
         return document, operation.operation
-
-    def _parse_and_validate(self, text: str) -> DocumentNode:
-        document = parse(text, no_location=True)
-        for error in validate(self._schema, document, max_errors=1):
-            raise error
-        return document
 
 
 def response(result: ExecutionResult) -> dict[str, Any]:
-    """Give the response that stands for a result. Empty lists of errors are left out, old clients cannot bear null."""
+    """Return the response for a result. Without errors there is no list of them: old clients fail on null."""
     if result.errors:
         return {"errors": [error_to_wire(error) for error in result.errors], "data": result.data}
     return {"data": result.data}
 
 
 def error_to_wire(error: Exception) -> dict[str, Any]:
-    """Give the one form of error that clients can read: a message, and an integer code."""
+    """Return the form of error that clients can read: a message, an integer code, and where in the answer."""
     cause = error.original_error if isinstance(error, GraphQLError) and error.original_error else error
+    code, message = 500, "Internal error; see the platform's log."
     if isinstance(cause, RequestError):
-        return {"message": cause.message, "extensions": {"code": cause.code}}
-    if isinstance(cause, GraphQLError):
-        return {"message": cause.message, "extensions": {"code": 400}}
-    log.error("A request failed", exc_info=cause)
-    return {"message": "Internal error; the platform's log has more.", "extensions": {"code": 500}}
+        code, message = cause.code, cause.message
+    elif isinstance(cause, GraphQLError):
+        code, message = 400, cause.message
+    else:
+        log.error("A request failed", exc_info=cause)
+    path = error.path if isinstance(error, GraphQLError) else None
+    return {"message": message, "extensions": {"code": code}} | ({"path": path} if path else {})
 
 
 def _schema(resolvers: Resolvers, store: Store, watches: Watches, logs: Logs) -> GraphQLSchema:
-    # Tests validate the file, so that no server has to at its start.
+    # tests validate the file, so that no server has to at its start
     schema = build_schema(schema_text(), assume_valid=True, assume_valid_sdl=True)
     moment = cast("GraphQLScalarType", schema.type_map["DateTime"])
     moment.parse_value = _parse_moment  # type: ignore[method-assign] # as graphql-core's constructor does
@@ -244,4 +232,4 @@ def _parse_moment(value: object) -> datetime:
     try:
         return parse_time(str(value))
     except ValueError:
-        raise GraphQLError(f"{value!r} is no moment in ISO 8601.") from None
+        raise GraphQLError(f"A time must be in ISO 8601, not {value!r}.") from None

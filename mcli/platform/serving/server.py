@@ -1,41 +1,69 @@
 """The platform over HTTP: `POST /graphql`, and websockets on the same path.
 
-Whoever answers here executes commands on this machine, so a web page that the user visits must not get through: only
-requests to and from loopback hosts are served (a page cannot forge `Host` and `Origin`), and only JSON is read.
+A request is refused by its head where that is enough: nothing of its body is kept for somebody without a key.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from mcli.platform.errors import RequestError
-from mcli.platform.serving.api import Api, Request
+from mcli.platform.serving.api import Api, Request, error_to_wire
 from mcli.platform.serving.subscriptions import Message, Receive, Send, Socket, choose
 
 if TYPE_CHECKING:
+    from mcli.platform.serving.access import Access
     from mcli.platform.state.users import Keys
 
 __all__ = ["PATH", "Server", "listen"]
 
+log = logging.getLogger(__name__)
+
 PATH = "/graphql"
 LARGEST_BODY = 64 << 20  # bytes: 200 metadata values of 100,000 bytes, escaped
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_HEADERS = [(b"content-type", b"application/json"), (b"accept-idempotency-key", b"true")]
+_JSON = "application/json"
+_GRAPHQL = "application/graphql-response+json"
+_HEADERS = [(b"accept-idempotency-key", b"true")]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a request is answered with."""
+
+    status: int
+    content: dict[str, Any]
+    media_type: str = _JSON
+
+    def messages(self, kind: str) -> tuple[Message, Message]:
+        """Return the two ASGI messages that send it; `kind` is `http` or `websocket.http`."""
+        body = json.dumps(self.content, separators=(",", ":")).encode()
+        headers = [
+            *_HEADERS,
+            (b"content-type", f"{self.media_type}; charset=utf-8".encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"vary", b"accept"),
+        ]
+        if self.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append((b"allow", b"POST"))
+        start = {"type": f"{kind}.response.start", "status": self.status, "headers": headers}
+        return start, {"type": f"{kind}.response.body", "body": body}
 
 
 class Server:
     """The ASGI application."""
 
-    def __init__(self, api: Api, keys: Keys) -> None:
+    def __init__(self, api: Api, keys: Keys, access: Access) -> None:
         self._api = api
         self._keys = keys
+        self._access = access
         self.busy: int = 0
-        """Requests and sockets that are open."""
+        """Number of requests and sockets that are open."""
         self.last_used: float = time.monotonic()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -52,61 +80,89 @@ class Server:
     async def _serve_socket(self, scope: Message, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         try:
-            _check_place(scope, _headers(scope))
-        except RequestError:
-            await send({"type": "websocket.close", "code": 4403})
+            self._check_place(scope, _headers(scope))
+        except RequestError as error:
+            for message in _refusal(error).messages("websocket.http"):
+                await send(message)
             return
         offered = list(scope["subprotocols"])
         protocol = choose(offered)
         name = protocol.name if protocol.name in offered else None
-        await send({"type": "websocket.accept", "subprotocol": name, "headers": _HEADERS[1:]})
+        await send({"type": "websocket.accept", "subprotocol": name, "headers": _HEADERS})
         await Socket(self._api, self._keys, protocol, receive, send).serve()
 
     async def _serve_request(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
-            status, answer = 200, await self._answer(scope, receive)
+            reply = await self._answer(scope, receive)
         except RequestError as error:
-            status = error.code
-            answer = {"errors": [{"message": error.message, "extensions": {"code": error.code}}]}
-        body = json.dumps(answer, separators=(",", ":")).encode()
-        headers = [*_HEADERS, (b"content-length", str(len(body)).encode())]
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers.append((b"allow", b"POST"))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            reply = _refusal(error)
+        except Exception as error:  # noqa: BLE001 - logged, and told in the form that clients read
+            reply = Reply(500, {"errors": [error_to_wire(error)]})
+        for message in reply.messages("http"):
+            await send(message)
 
-    async def _answer(self, scope: Message, receive: Receive) -> dict[str, Any]:
+    async def _answer(self, scope: Message, receive: Receive) -> Reply:
         headers = _headers(scope)
-        _check_place(scope, headers)
+        self._check_place(scope, headers)
         if scope["method"] != "POST":
-            raise RequestError(405, "Send GraphQL requests by POST.")
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise RequestError(415, "Send the request as application/json.")
-        body = await _read_body(receive)
+            raise RequestError(405, f"GraphQL requests must be sent by POST, not by {scope['method']}.")
         user = self._keys.owner(headers.get("authorization"))
-        return await self._api.answer(Request.read(_parse(body), user, headers.get("idempotency-key")))
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+            raise RequestError(415, f"The content type of a request must be {_JSON}.")
+        body = await _read_body(receive, headers)
+        media_type = _wanted(headers.get("accept", ""))
+        try:
+            answer = await self._api.answer(Request.read(_parse(body), user, headers.get("idempotency-key")))
+        except RequestError as error:
+            return Reply(error.code, {"errors": [error_to_wire(error)]}, media_type)
+        return Reply(_status(answer, media_type), answer, media_type)
+
+    def _check_place(self, scope: Message, headers: dict[str, str]) -> None:
+        self._access.check(headers)
+        if scope["path"] != PATH:
+            raise RequestError(404, f"There is nothing at this path; the platform is at {PATH}.")
+
+
+def _refusal(error: RequestError) -> Reply:
+    return Reply(error.code, {"errors": [error_to_wire(error)]})
 
 
 def _headers(scope: Message) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _check_place(scope: Message, headers: dict[str, str]) -> None:
-    origin = headers.get("origin")
-    if _host(f"//{headers.get('host', '')}") not in _LOOPBACK or (origin and _host(origin) not in _LOOPBACK):
-        raise RequestError(403, "The local platform serves only this machine.")
-    if scope["path"] != PATH:
-        raise RequestError(404, f"There is nothing at this path; the platform is at {PATH}.")
+def _wanted(accept: str) -> str:
+    """Return the media type to answer with: GraphQL's own only for those who name it, and do not prefer plain JSON.
+
+    >>> _wanted("*/*"), _wanted("application/graphql-response+json, application/json;q=0.9")
+    ('application/json', 'application/graphql-response+json')
+    """
+    weights = dict(_weight(part) for part in accept.lower().split(","))
+    return _GRAPHQL if 0 < weights.get(_GRAPHQL, 0) >= weights.get(_JSON, 0) else _JSON
 
 
-def _host(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
+def _weight(part: str) -> tuple[str, float]:
+    name, *parameters = (each.strip() for each in part.split(";"))
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip() == "q":
+            try:
+                return name, float(value)
+            except ValueError:
+                return name, 0
+    return name, 1
 
 
-async def _read_body(receive: Receive) -> bytes:
+def _status(answer: dict[str, Any], media_type: str) -> int:
+    """Return 200, but for a request that was not executed if the client tells that from errors in fields."""
+    if media_type == _GRAPHQL and "data" not in answer:
+        return int(answer["errors"][0]["extensions"]["code"])
+    return 200
+
+
+async def _read_body(receive: Receive, headers: dict[str, str]) -> bytes:
+    length = headers.get("content-length", "0")
+    _check_size(int(length) if length.isdecimal() else 0)  # h11 has refused what is not a number
     parts, size, more = list[bytes](), 0, True
     while more:
         event = await receive()
@@ -114,26 +170,35 @@ async def _read_body(receive: Receive) -> bytes:
             raise RequestError(400, "The request ended early.")
         parts.append(event.get("body", b""))
         size, more = size + len(parts[-1]), event.get("more_body", False)
-        if size > LARGEST_BODY:
-            raise RequestError(413, f"The request is larger than {LARGEST_BODY} bytes.")
+        _check_size(size)
     return b"".join(parts)
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST_BODY:
+        raise RequestError(413, f"A request must be at most {LARGEST_BODY} bytes long.")
 
 
 def _parse(body: bytes) -> object:
     try:
-        # Clients send a bare NaN inside metadata, which is not JSON: it is kept as the text.
+        # clients send a bare NaN inside metadata, which is not JSON: it is kept as the text
         return json.loads(body, parse_constant=str)
     except (ValueError, RecursionError):
         raise RequestError(400, "The request is not JSON.") from None
 
 
-def listen(port: int) -> socket.socket:
-    """Listen on loopback; port 0 takes a free one."""
-    # With the protocol named asyncio sets TCP_NODELAY, without which each answer takes 50 ms more.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+def listen(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """Return a socket that listens on a port, or on any free one for 0.
+
+    Raises:
+        OSError: The port is taken, or the address is not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # with the protocol named asyncio sets TCP_NODELAY, without which each answer takes 50 ms more
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
         listener.listen(1024)
     except OSError:
         listener.close()
