@@ -10,11 +10,13 @@ from ariadne_codegen.plugins.base import Plugin
 from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
+    GraphQLUnionType,
     OperationType,
     TypeInfo,
     TypeInfoVisitor,
     Visitor,
     get_named_type,
+    is_non_null_type,
     visit,
 )
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         ExecutableDefinitionNode,
         FieldNode,
         FragmentDefinitionNode,
+        GraphQLCompositeType,
         GraphQLEnumType,
         GraphQLInputField,
         GraphQLInputObjectType,
@@ -48,8 +51,12 @@ class MapiPlugin(Plugin):
     def __init__(self, schema: GraphQLSchema, config_dict: dict[str, Any]) -> None:
         super().__init__(schema, config_dict)
         self._inlined: set[str] = set()
-        self._lenient = frozenset(config_dict["tool"]["ariadne-codegen"].get("lenient", {}))
-        for coordinate in sorted(self._lenient):
+        self._parents: dict[int, dict[int, GraphQLCompositeType]] = {}
+        settings = config_dict["tool"]["ariadne-codegen"]
+        self._lenient = frozenset(settings.get("lenient", {}))
+        self._fatal = frozenset(settings["nulls"]["fatal"])
+        self._empty = frozenset(settings["nulls"]["empty"])
+        for coordinate in sorted(self._lenient | self._fatal):
             _require_field(schema, coordinate)
 
     def process_name(self, name: str, node: Node | None = None) -> str:
@@ -100,22 +107,27 @@ class MapiPlugin(Plugin):
         operation_definition: ExecutableDefinitionNode,
         field: FieldNode,
     ) -> ast.AnnAssign:
-        """Give the fields that an answer may lack a default."""
-        if self._coordinate(operation_definition, field) in self._lenient:
-            _make_lenient(field_implementation)
+        """Give the fields that an answer may lack a default, and let others bear null, by the rule for nulls."""
+        parent = self._parent(operation_definition, field)
+        if parent is not None and isinstance(field_implementation.annotation, ast.expr):
+            coordinate = f"{parent.name}.{field.name.value}"
+            if coordinate in self._lenient:
+                _make_lenient(field_implementation)
+            elif coordinate not in self._fatal and self._may_be_empty(parent, field):
+                field_implementation.annotation = _annotated(field_implementation.annotation)
         return _simplify(field_implementation)
 
     def generate_result_types_module(
         self, module: ast.Module, operation_definition: ExecutableDefinitionNode
     ) -> ast.Module:
         """Import the base of result types, and use fragments under their own names."""
-        return _import_base(self._inline_fragments(module), "Result")
+        return _import_result(self._inline_fragments(module))
 
     def generate_fragments_module(
         self, module: ast.Module, fragments_definitions: dict[str, FragmentDefinitionNode]
     ) -> ast.Module:
         """Import the base of result types, and use fragments under their own names."""
-        return _import_base(self._inline_fragments(module), "Result")
+        return _import_result(self._inline_fragments(module))
 
     def generate_client_method(
         self,
@@ -180,25 +192,34 @@ class MapiPlugin(Plugin):
         self._inlined.update(fragments)
         return cast("ast.Module", _Rename(fragments).visit(module))
 
-    def _coordinate(self, definition: ExecutableDefinitionNode, field: FieldNode) -> str:
-        finder = _ParentFinder(TypeInfo(self.schema), field)
-        visit(definition, TypeInfoVisitor(finder.types, finder))
-        return f"{finder.parent}.{field.name.value}"
+    def _may_be_empty(self, parent: GraphQLCompositeType, field: FieldNode) -> bool:
+        """Tell whether the schema promises a value of a scalar that has an empty one."""
+        if isinstance(parent, GraphQLUnionType) or field.name.value not in parent.fields:
+            return False  # `__typename`
+        promised = parent.fields[field.name.value].type
+        return is_non_null_type(promised) and get_named_type(promised).name in self._empty
+
+    def _parent(self, definition: ExecutableDefinitionNode, field: FieldNode) -> GraphQLCompositeType | None:
+        # By identity: nodes that are equal may stand in several places. The documents outlive this object.
+        if id(definition) not in self._parents:
+            finder = _Parents(TypeInfo(self.schema))
+            visit(definition, TypeInfoVisitor(finder.types, finder))
+            self._parents[id(definition)] = finder.found
+        return self._parents[id(definition)].get(id(field))
 
 
-class _ParentFinder(Visitor):
-    """Finds the type in which a field is selected."""
+class _Parents(Visitor):
+    """Finds the type in which each field is selected."""
 
-    def __init__(self, types: TypeInfo, field: FieldNode) -> None:
+    def __init__(self, types: TypeInfo) -> None:
         super().__init__()
         self.types = types
-        self.parent = ""
-        self._field = field
+        self.found: dict[int, GraphQLCompositeType] = {}
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         parent = self.types.get_parent_type()
-        if node is self._field and parent is not None:
-            self.parent = parent.name
+        if parent is not None:
+            self.found[id(node)] = parent
 
 
 class _Rename(ast.NodeTransformer):
@@ -226,6 +247,11 @@ def _require_field(schema: GraphQLSchema, coordinate: str) -> None:
         raise UnknownFieldError(f"codegen/mapi.toml corrects {coordinate!r}, which the schema does not have")
 
 
+def _annotated(annotation: ast.expr) -> ast.expr:
+    marked = ast.Tuple([annotation, ast.Name("NULL_IS_EMPTY")])
+    return ast.Subscript(ast.Name("Annotated"), marked)
+
+
 def _rebase(class_def: ast.ClassDef, base: str) -> ast.ClassDef:
     return cast("ast.ClassDef", _Rename({"BaseModel": base}).visit(class_def))
 
@@ -242,6 +268,12 @@ def _only_fragment(node: ast.stmt) -> Iterator[tuple[str, str]]:
 def _import_base(module: ast.Module, base: str) -> ast.Module:
     module.body.insert(0, ast.ImportFrom("base_model", [ast.alias(base)], 1))
     return module
+
+
+def _import_result(module: ast.Module) -> ast.Module:
+    """Import the base of results, and what marks their fields; what is not needed is dropped later."""
+    module.body.insert(0, ast.ImportFrom("typing", [ast.alias("Annotated")], 0))
+    return _import_base(_import_base(module, "NULL_IS_EMPTY"), "Result")
 
 
 def _simplify(field: ast.AnnAssign) -> ast.AnnAssign:

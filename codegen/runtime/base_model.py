@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from enum import Enum, StrEnum
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, get_origin
 
 from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict
+from pydantic import ConfigDict, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
+from pydantic_core import CoreSchema, core_schema, from_json
 
 
 class UnsetType(Enum):
@@ -43,6 +43,20 @@ class OpenEnum(StrEnum):
     def is_known(self) -> bool:
         """Whether the schema has this value."""
         return self._name_ in type(self).__members__
+
+
+class NullIsEmpty:
+    """Marks a field of an answer whose null is read as the empty value of its type: "", 0, False, []."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        empty = get_origin(source) or source
+        nullable = core_schema.nullable_schema(handler(source))
+        return core_schema.no_info_after_validator_function(
+            lambda value: empty() if value is None else value, nullable
+        )
+
+
+NULL_IS_EMPTY: Final = NullIsEmpty()
 
 
 class BaseModel(PydanticModel):
