@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from mcli import MAPIConnection
 from mcli._core import loop
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
 # How hard properties look: HYPOTHESIS_PROFILE=thorough tries 20 times the examples (`nox -s thorough`).
-settings.register_profile("usual", max_examples=100, deadline=None)
-settings.register_profile("thorough", max_examples=2000, deadline=None)
+# Nothing is judged by how long it takes: on a busy machine the first text of a fresh checkout takes half a minute.
+settings.register_profile(
+    "usual", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", settings.get_profile("usual"), max_examples=2000)
 settings.register_profile("planted", settings.get_profile("usual"), phases=[Phase.explicit, Phase.generate])
 settings.register_profile("mutants", settings.get_profile("planted"), max_examples=40, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KEY = "key-that-nobody-may-see"
 ENDPOINT = "http://platform.test/graphql"
 """Where a test without sockets says that it asks."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a test fails that waits for what does not come."""
 SUBPROTOCOLS = ["graphql-transport-ws", "graphql-ws"]
 

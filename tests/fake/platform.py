@@ -22,7 +22,7 @@ __all__ = ["Fake"]
 
 T = TypeVar("T")
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which a client that neither asks nor ends is taken to hang."""
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import mcli
 from mcli.testing import local_platform
-from tests.faults.stage import BOOK, Stage, config
+from tests.faults.stage import BOOK, BOUND, Stage, config
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,7 +23,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
     (folder / "book.txt").write_text(BOOK)
     with local_platform(data_dir=folder / "platform", grace=1.0) as platform:
         run = mcli.create_run(config("book", f"cat {folder}/book.txt"))
-        mcli.wait_for_run_status(run, "completed", timeout=30)
+        mcli.wait_for_run_status(run, "completed", timeout=BOUND)
         yield Stage(platform, folder, run.name)
 
 

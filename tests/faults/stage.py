@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.faults.proxy import Proxy
 
-BOUND = 25.0
+BOUND = 60.0
 """Seconds that no call of a scenario may take."""
 BOOK = "".join(f"{number:06} Καλημέρα, κόσμε 🌍 {'=' * (number % 90)}\n" for number in range(6000))
 """The log that scenarios read: no line is like another, and many characters have several bytes."""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 THREADS = 8
 RUNS = 5
-AGAIN = 3.0
-"""Seconds in which all must deliver again after a drop."""
 
 
 @dataclass
@@ -100,7 +98,6 @@ def test_all_deliver_and_all_come_back(
     assert ["TERMINATING"] * watches + ["over\n"] * logs == again
     assert [["COMPLETED"]] * watches + [[]] * logs == [rest(stream) for stream in crowd.streams]
     assert ({"mcli"}, 2) == (threads, crowd.proxy.opened)
-    assert took < AGAIN
     row = {"scenario": f"{watches} watches and {logs} logs: reset", "outcome": "whole", "seconds": took}
     for column, value in (row | {"lost": 0, "repeated": 0, "duplicates": 0}).items():
         record_property(column, value)

@@ -13,6 +13,8 @@ from websockets.typing import Subprotocol
 
 from mcli.platform import Platform
 
+PATIENCE = 60.0
+"""Seconds after which a platform is taken to hang."""
 NEW, OLD = Subprotocol("graphql-transport-ws"), Subprotocol("graphql-ws")
 
 RUN = """
@@ -59,7 +61,7 @@ class Socket:
     def hear(self) -> dict[str, Any]:
         """Receive the next message but keep-alives."""
         while True:
-            message: dict[str, Any] = json.loads(self.connection.recv(timeout=20))
+            message: dict[str, Any] = json.loads(self.connection.recv(timeout=PATIENCE))
             if message["type"] != "ka":
                 return message
 
@@ -106,7 +108,7 @@ class Caller:
         self.platform = platform
         self.endpoint = platform.endpoint
         self.key = platform.api_key if key is None else key
-        self.http = httpx.Client(headers={"Authorization": self.key}, timeout=20)
+        self.http = httpx.Client(headers={"Authorization": self.key}, timeout=PATIENCE)
 
     def close(self) -> None:
         self.http.close()

@@ -16,14 +16,14 @@ import pytest
 from mcli.platform import Platform
 from mcli.platform.execution.supervisor import PROCESS
 from mcli.platform.presence import find
-from tests.platform.caller import Caller
+from tests.platform.caller import PATIENCE, Caller
 
 ME = {"query": "{ getUsers(getUsersData: {}) { email } }"}
 
 
 def call(command: str, data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     line = [sys.executable, "-m", "mcli.platform", command, "--data-dir", str(data_dir), *arguments]
-    return subprocess.run(line, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_idle_platform_stops_by_itself(data_dir: Path) -> None:
         "--idle-timeout",
         "0.1",
     ]
-    assert 0 == subprocess.run(line, stdout=subprocess.DEVNULL, timeout=30, check=False).returncode
+    assert 0 == subprocess.run(line, stdout=subprocess.DEVNULL, timeout=PATIENCE, check=False).returncode
 
 
 def test_logs_command(data_dir: Path) -> None:

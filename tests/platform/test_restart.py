@@ -24,7 +24,7 @@ from mcli.platform.presence import AlreadyServedError, find
 from mcli.platform.scheduling import scheduler
 from mcli.platform.scheduling.cluster import Cluster
 from mcli.platform.scheduling.scheduler import Placed, Plan, Waiting
-from tests.platform.caller import CREATE, Caller
+from tests.platform.caller import CREATE, PATIENCE, Caller
 
 WAIT_FOR_GO = "echo up; while [ ! -e $GO ]; do sleep 0.02; done; echo down"
 
@@ -142,7 +142,7 @@ def test_stop_during_a_scheduling_pass(tmp_path: Path, monkeypatch: pytest.Monke
     def slow_plan(cluster: Cluster, waiting: Sequence[Waiting], placed: Sequence[Placed]) -> Plan:
         if waiting:
             planning.set()
-            stopping.wait()
+            assert stopping.wait(PATIENCE)
         return scheduler.plan(cluster, waiting, placed)
 
     async def close(self: Controller, *, stop_runs: bool) -> None:
@@ -156,7 +156,7 @@ def test_stop_during_a_scheduling_pass(tmp_path: Path, monkeypatch: pytest.Monke
     with platform:
         caller = Caller(platform)
         caller.create("sleep 60")
-        planning.wait()
+        assert planning.wait(PATIENCE)
         caller.close()
     with closing(sqlite3.connect(platform.data_dir / "platform.sqlite3")) as db:
         assert [("STOPPED",)] == db.execute("SELECT status FROM runs").fetchall()

@@ -8,7 +8,7 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.platform.caller import NEW, OLD, STATUS, Caller, Socket
+from tests.platform.caller import NEW, OLD, PATIENCE, STATUS, Caller, Socket
 
 BOTH = pytest.mark.parametrize("protocol", [NEW, OLD])
 
@@ -235,5 +235,5 @@ def test_frames_are_compact_json(caller: Caller, sleeper: str) -> None:
     """Messages have no spaces to spare."""
     with caller.socket() as socket:
         socket.watch(sleeper)
-        text = socket.connection.recv(timeout=20)
+        text = socket.connection.recv(timeout=PATIENCE)
     assert json.dumps(json.loads(text), separators=(",", ":")) == text

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import mcli
 from mcli import MAPIConnection, MAPIException, RunStatus
@@ -29,6 +36,13 @@ if TYPE_CHECKING:
     from mcli import Run
 
 SELDOM = st.sampled_from([False] * 5 + [True])
+PARTS = 5
+"""How many tests share the examples, so that none of them takes long."""
+LOOK = settings(
+    max_examples=settings().max_examples // 10 // PARTS,
+    stateful_step_count=12,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 
 class PlatformMachine(RuleBasedStateMachine):
@@ -338,9 +352,9 @@ def test_a_watch_tells_how_a_deleted_run_ended() -> None:
     assert (RunStatus.STOPPED, True) == (last.status, last.is_deleted)
 
 
-TestMachine = pytest.mark.filterwarnings("ignore::DeprecationWarning")(PlatformMachine.TestCase)
-PlatformMachine.TestCase.settings = settings(
-    max_examples=settings().max_examples // 10,
-    stateful_step_count=12,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+@pytest.mark.hypothesis
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("part", range(PARTS))
+def test_any_order_of_calls(part: int) -> None:
+    """In whatever order people call, and whenever the server crashes, the platform does what the model does."""
+    run_state_machine_as_test(PlatformMachine, settings=LOOK)

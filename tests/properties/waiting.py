@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "taken", "write"]
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which the platform is taken to hang."""
 
 
