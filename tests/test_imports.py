@@ -21,7 +21,7 @@ IN_FUNCTIONS = {
     ("_core.connection", "_core.local"),  # only for those who use the local platform
     ("_core.transport", "_core.socket"),  # 40 ms that a process without subscriptions saves
     ("platform", "platform.service"),  # the platform's parts are also programs, which must not load a server
-    ("platform.__main__", "platform.service"),  # the other commands would take twice as long with it
+    ("platform.commands", "platform.service"),  # the other commands would take twice as long with it
     ("testing", "platform"),  # an extra
 }
 """Imports that wait for the call."""

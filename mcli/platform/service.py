@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
+import sqlite3
 import tempfile
 import threading
 import time
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
 
@@ -17,16 +18,18 @@ from mcli.platform.clock import Clock, SystemClock
 from mcli.platform.execution.attempt import Services
 from mcli.platform.execution.controller import Controller
 from mcli.platform.execution.executor import GRACE, LocalExecutor
-from mcli.platform.execution.folders import RunFolders, make_private
+from mcli.platform.execution.folders import RunFolders
 from mcli.platform.execution.launch import HostSettings
-from mcli.platform.presence import announce, holding
+from mcli.platform.presence import announce, holding, make_data_dir
 from mcli.platform.scheduling.cluster import Cluster, this_machine
 from mcli.platform.serving.access import Access
 from mcli.platform.serving.api import Api
+from mcli.platform.serving.listeners import loopback, port_of
 from mcli.platform.serving.logs import Logs
 from mcli.platform.serving.resolvers import Resolvers
-from mcli.platform.serving.server import PATH, Server, listen
+from mcli.platform.serving.server import PATH, Server
 from mcli.platform.serving.watches import Watches
+from mcli.platform.state import records
 from mcli.platform.state.hub import Hub
 from mcli.platform.state.store import Store
 from mcli.platform.state.users import Keys
@@ -34,6 +37,7 @@ from mcli.platform.state.vault import Vault
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Generator
     from types import TracebackType
 
 __all__ = ["Platform"]
@@ -42,10 +46,13 @@ __all__ = ["Platform"]
 class Platform:
     """A local platform in this process, reached like any other: over HTTP and websockets, with a key.
 
-    Without `data_dir` it keeps its state in a temporary folder, which `stop` removes, and its runs end with
-    this process, however that ends. `port` 0 takes a free one.
-    `cluster` is what runs are scheduled on, by default this machine. `grace` is the seconds that a stopped run
-    has between SIGTERM and SIGKILL.
+    Args:
+        data_dir: Folder of its state. Without it the state is in a temporary folder, which `stop` removes, and the
+            runs end with this process, however that ends.
+        port: Port on 127.0.0.1; 0 for that of the last server of the folder, or else any free one.
+        cluster: What runs are scheduled on, by default this machine.
+        clock: What tells the time, by default the machine's clock.
+        grace: Seconds that a stopped run has between SIGTERM and SIGKILL.
 
     >>> with Platform() as platform:
     ...     len(platform.api_key)
@@ -61,7 +68,7 @@ class Platform:
         clock: Clock | None = None,
         grace: float = GRACE,
     ) -> None:
-        self._given_dir = None if data_dir is None else Path(data_dir)
+        self._given_dir = None if data_dir is None else Path(data_dir).absolute()
         self._port = port
         self._cluster = cluster
         self._clock = clock or SystemClock()
@@ -95,11 +102,17 @@ class Platform:
         return self.data_dir / "api_key"
 
     def start(self) -> None:
-        """Start to serve; requests are accepted when this returns. Does nothing on a platform that runs."""
+        """Start to serve; requests are accepted when this returns. Does nothing on a platform that runs.
+
+        Raises:
+            OSError: The port is taken, or the data folder cannot be used.
+            AlreadyServedError: Another process serves the data folder.
+            RuntimeError: The database in it cannot be opened.
+        """
         if self._thread is not None:
             return
         self.data_dir = self._given_dir or Path(tempfile.mkdtemp(prefix="mcli-local-"))
-        make_private(self.data_dir)
+        make_data_dir(self.data_dir)
         self._ready.clear()
         self._failure = None
         self._thread = threading.Thread(target=self._run, name="mcli-local", daemon=True)
@@ -111,8 +124,9 @@ class Platform:
     def stop(self, *, runs: bool = True) -> None:
         """Stop to serve and free everything. Does nothing on a platform that does not run.
 
-        With `runs` they are stopped first, and have their grace; else they go on, and a platform that is
-        started later on the same folder finds them again.
+        Args:
+            runs: Whether to stop the runs first, which have their grace. Else they go on, and a platform that is
+                started later on the same folder finds them again.
         """
         if self._thread is None:
             return
@@ -122,17 +136,31 @@ class Platform:
         self._join()
 
     def add_user(self, name: str, email: str, *, is_admin: bool = False) -> str:
-        """Make a key for the user with this e-mail address, who is made if there is none, and return it."""
+        """Return a new key for the user with this e-mail address, who is added if there is none.
+
+        Raises:
+            RuntimeError: The platform does not run.
+        """
+        self._check_running()
         return asyncio.run_coroutine_threadsafe(self._add_user(name, email, is_admin), self._loop).result()
 
     async def _add_user(self, name: str, email: str, is_admin: bool) -> str:
         return await self._keys.add(await self._keys.add_user(name, email, is_admin=is_admin))
 
     def idle_seconds(self) -> float:
-        """Tell for how long nobody has used the platform; 0 while somebody does, or a run has nodes."""
+        """Return for how many seconds nobody has used the platform; 0 while somebody does, or a run has nodes.
+
+        Raises:
+            RuntimeError: The platform does not run.
+        """
+        self._check_running()
         if self._server.busy or not self._controller.is_idle:
             return 0.0
         return time.monotonic() - self._server.last_used
+
+    def _check_running(self) -> None:
+        if self._thread is None:
+            raise RuntimeError("The platform is not running; start it first.")
 
     def _join(self) -> None:
         if self._thread is not None:
@@ -152,71 +180,71 @@ class Platform:
             self._ready.set()
 
     async def _serve(self) -> None:
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        with holding(self.data_dir), self._listen() as listener:
-            self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"
-            hub = Hub()
-            store = Store(self.data_dir / "platform.sqlite3", self._clock, hub.publish)
-            try:
-                self._keys = keys = Keys(store)
-                await keys.load()
-                self.api_key = await keys.add_owner(self.key_file)
-                vault = Vault(self.data_dir / "vault.key")
-                folders = RunFolders(self.data_dir / "runs")
-                services = Services(
-                    store=store,
-                    keys=keys,
-                    executor=LocalExecutor(),
-                    clock=self._clock,
-                    vault=vault,
-                    site=HostSettings(folders, self.endpoint, self._grace, bound=self._given_dir is None),
-                )
-                cluster = self._cluster or this_machine()
-                self._controller = Controller(services, hub, cluster)
-                api = Api(store, Resolvers(cluster, vault), Watches(store, hub), Logs(store, hub, folders))
-                self._server = Server(api, keys, Access())
+        self._loop, self._end, hub = asyncio.get_running_loop(), asyncio.Event(), Hub()
+        with holding(self.data_dir), self._opened(hub) as store:
+            runs_live = bool(await store.read(lambda db: records.with_status(db, records.LIVE)))
+            with loopback(self.data_dir / "port", self._port, runs_live=runs_live) as listeners:
+                self.endpoint = f"http://127.0.0.1:{port_of(listeners[0])}{PATH}"
+                await self._build(store, hub)
                 await self._controller.open()
-                await self._serve_until_end(listener)
-            finally:
-                store.close()
+                await self._serve_until_end(listeners)
 
-    def _listen(self) -> socket.socket:
-        """Listen on the port that was asked for, else where the last server was: its runs know no other place."""
-        remembered = self.data_dir / "port"
-        listener = None
-        if self._port == 0:
-            with contextlib.suppress(OSError, ValueError):
-                listener = listen(int(remembered.read_text()))
-        listener = listener or listen(self._port)
-        remembered.write_text(str(listener.getsockname()[1]))
-        return listener
+    @contextmanager
+    def _opened(self, hub: Hub) -> Generator[Store]:
+        file = self.data_dir / "platform.sqlite3"
+        try:
+            store = Store(file, self._clock, hub.publish)
+        except sqlite3.DatabaseError as error:
+            raise RuntimeError(f"The database {file} cannot be opened: {error}.") from error
+        with closing(store):
+            yield store
 
-    async def _serve_until_end(self, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            self._server,
-            http="h11",
-            ws="websockets-sansio",
-            loop="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            ws_max_size=1 << 20,  # bytes, which are kept before a key was checked
-            ws_ping_interval=None,  # on loopback the system tells at once who has gone
-            ws_per_message_deflate=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=1,
+    async def _build(self, store: Store, hub: Hub) -> None:
+        """Make the parts of the platform and let each have those that it needs."""
+        self._keys = Keys(store)
+        await self._keys.load()
+        self.api_key = await self._keys.add_owner(self.key_file)
+        vault, folders = Vault(self.data_dir / "vault.key"), RunFolders(self.data_dir / "runs")
+        services = Services(
+            store=store,
+            keys=self._keys,
+            executor=LocalExecutor(),
+            clock=self._clock,
+            vault=vault,
+            site=HostSettings(folders, self.endpoint, self._grace, bound=self._given_dir is None),
         )
+        cluster = self._cluster or this_machine()
+        self._controller = Controller(services, hub, cluster)
+        api = Api(store, Resolvers(cluster, vault), Watches(store, hub), Logs(store, hub, folders))
+        self._server = Server(api, self._keys, Access())
+
+    async def _serve_until_end(self, listeners: list[socket.socket]) -> None:
         announce(self.data_dir, self.endpoint, self.key_file)
-        server = _HttpServer(config, self._ready)
-        serving = asyncio.create_task(server.serve([listener]))
+        server = _HttpServer(uvicorn.Config(self._server, **_HTTP), self._ready)
+        serving = asyncio.create_task(server.serve(listeners))
         ending = asyncio.create_task(self._end.wait())
         await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
         ending.cancel()
-        # While runs have their grace they can still report to us.
+        # while runs have their grace they can still report to us
         await self._controller.close(stop_runs=self._stop_runs)
         server.should_exit = True
         await serving
+
+
+_HTTP: dict[str, Any] = {
+    "http": "h11",
+    "ws": "websockets-sansio",
+    "loop": "none",
+    "lifespan": "off",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "ws_max_size": 1 << 20,  # bytes, which are kept before a key was checked
+    "ws_ping_interval": None,  # on loopback the system tells at once who has gone
+    "ws_per_message_deflate": False,
+    "timeout_keep_alive": 75,
+    "timeout_graceful_shutdown": 1,
+}
 
 
 class _HttpServer(uvicorn.Server):

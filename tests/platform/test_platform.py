@@ -7,30 +7,19 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
 from mcli.platform import Platform
+from mcli.platform.execution.launch import free_port
 from mcli.platform.execution.supervisor import PROCESS
 from mcli.platform.presence import find
-from tests.platform.caller import PATIENCE, Caller
+from tests.platform.caller import Caller
 
 ME = {"query": "{ getUsers(getUsersData: {}) { email } }"}
-
-
-def call(command: str, data_dir: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    line = [sys.executable, "-m", "mcli.platform", command, "--data-dir", str(data_dir), *arguments]
-    return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False)
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A folder whose server, if there is one, is stopped after the test."""
-    yield tmp_path / "data"
-    call("stop", tmp_path / "data", "--stop-runs")
 
 
 def test_the_folders_above_are_private_too(tmp_path: Path) -> None:
@@ -109,70 +98,54 @@ def test_port_in_use(tmp_path: Path) -> None:
     assert find(tmp_path) is None
 
 
+@pytest.mark.parametrize(
+    "use", [lambda it: it.add_user("ann", "ann@example.com"), lambda it: it.idle_seconds()]
+)
+def test_use_before_the_start(use: Callable[[Platform], object]) -> None:
+    """What needs a platform that runs says so before the start and after the stop."""
+    platform = Platform()
+    with pytest.raises(RuntimeError, match="start it first"):
+        use(platform)
+    with platform:
+        pass
+    with pytest.raises(RuntimeError, match="start it first"):
+        use(platform)
+
+
+def test_relative_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data folder may be relative: runs find their files, and the key file is named in full."""
+    monkeypatch.chdir(tmp_path)
+    with Platform("here") as platform:
+        caller = Caller(platform)
+        run = caller.finish("cat $PARAMETERS $MOSAICML_ACCESS_TOKEN_FILE", parameters={"a": 1})
+        caller.close()
+        assert "COMPLETED" == run["status"]
+        assert tmp_path / "here" / "api_key" == platform.key_file
+
+
+@pytest.mark.parametrize("port", [0, 1])
+def test_runs_reach_a_server_that_was_started_again(tmp_path: Path, port: int) -> None:
+    """A run that outlives its server reaches the next one where the first was, whatever port that was given."""
+    command = "while [ ! -e go ]; do sleep 0.02; done; curl -sS -o /dev/null $MOSAICML_API_ENDPOINT"
+    platform = Platform(tmp_path)
+    with platform:
+        caller = Caller(platform)
+        name = caller.create(command)
+        caller.wait(name, "RUNNING")
+        caller.close()
+        platform.stop(runs=False)
+    with Platform(tmp_path, port=port and free_port()) as platform:
+        caller = Caller(platform)
+        next((tmp_path / "runs").glob("*/0/0/work")).joinpath("go").touch()
+        assert "COMPLETED" in caller.statuses(name)
+        caller.close()
+    assert port == len((tmp_path / "port").read_text().split()) - 1
+
+
 def test_key_is_not_shown() -> None:
     """The key is not in the representation of a platform."""
     with Platform() as platform:
         assert platform.api_key not in repr(platform)
-
-
-def test_start_returns_the_one_that_runs(data_dir: Path) -> None:
-    """`start` starts a platform in the background, or finds the one that runs."""
-    first, second = (call("start", data_dir) for _ in range(2))
-    assert (0, first.stdout) == (second.returncode, second.stdout)
-    announcement = json.loads(first.stdout)
-    key = Path(announcement["api_key_file"]).read_text()
-    answer = httpx.post(announcement["endpoint"], json=ME, headers={"Authorization": key})
-    assert 200 == answer.status_code
-
-
-def test_concurrent_starts_agree(data_dir: Path) -> None:
-    """Of several `start` at once one starts a platform, and all give it."""
-    line = [sys.executable, "-m", "mcli.platform", "start", "--data-dir", str(data_dir)]
-    starts = [subprocess.Popen(line, stdout=subprocess.PIPE) for _ in range(3)]
-    assert 1 == len({start.communicate()[0] for start in starts})
-
-
-def test_status_and_stop(data_dir: Path) -> None:
-    """`status` tells whether a platform runs, by its exit status too, and `stop` ends it."""
-    assert 3 == call("status", data_dir).returncode
-    announcement = json.loads(call("start", data_dir).stdout)
-    status = call("status", data_dir)
-    assert (0, announcement["pid"]) == (status.returncode, json.loads(status.stdout)["pid"])
-    assert 0 == call("stop", data_dir).returncode
-    assert 3 == call("status", data_dir).returncode
-
-
-def test_idle_platform_stops_by_itself(data_dir: Path) -> None:
-    """A platform that nobody uses ends by itself."""
-    line = [
-        sys.executable,
-        "-m",
-        "mcli.platform",
-        "serve",
-        "--data-dir",
-        str(data_dir),
-        "--idle-timeout",
-        "0.1",
-    ]
-    assert 0 == subprocess.run(line, stdout=subprocess.DEVNULL, timeout=PATIENCE, check=False).returncode
-
-
-def test_logs_command(data_dir: Path) -> None:
-    """`logs` prints the log of a run, and names the run that does not exist."""
-    announcement = json.loads(call("start", data_dir).stdout)
-    with Platform(data_dir.parent / "other") as platform:
-        caller = Caller(platform, Path(announcement["api_key_file"]).read_text())
-        caller.endpoint = announcement["endpoint"]
-        name = caller.create("echo hello")
-        assert "hello\n" == call("logs", data_dir, name, "--follow").stdout
-        caller.close()
-    assert "'nobody'" in call("logs", data_dir, "nobody").stderr
-
-
-def test_second_server_names_the_first(data_dir: Path) -> None:
-    """`serve` on a folder that is served says by which process."""
-    pid = json.loads(call("start", data_dir).stdout)["pid"]
-    assert f"process {pid}" in call("serve", data_dir).stderr
 
 
 def test_platform_of_a_package_is_lazy() -> None:

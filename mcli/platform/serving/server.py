@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from mcli.platform.serving.access import Access
     from mcli.platform.state.users import Keys
 
-__all__ = ["PATH", "Server", "listen"]
+__all__ = ["PATH", "Server"]
 
 log = logging.getLogger(__name__)
 
@@ -185,22 +184,3 @@ def _parse(body: bytes) -> object:
         return json.loads(body, parse_constant=str)
     except (ValueError, RecursionError):
         raise RequestError(400, "The request is not JSON.") from None
-
-
-def listen(port: int, host: str = "127.0.0.1") -> socket.socket:
-    """Return a socket that listens on a port, or on any free one for 0.
-
-    Raises:
-        OSError: The port is taken, or the address is not one of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # with the protocol named asyncio sets TCP_NODELAY, without which each answer takes 50 ms more
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError:
-        listener.close()
-        raise
-    return listener

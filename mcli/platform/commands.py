@@ -1,0 +1,157 @@
+"""What the commands of `python -m mcli.platform` do. Each takes the options and returns the exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from mcli.platform.log_printer import print_log
+from mcli.platform.presence import AlreadyServedError, find, make_data_dir
+from mcli.platform.scheduling.cluster import virtual
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.service import Platform
+
+__all__ = ["logs", "serve", "start", "status", "stop"]
+
+_NOT_RUNNING = 3
+_ALREADY_SERVED = 4
+_STOP_RUNS = signal.SIGUSR1
+_SERVE_OPTIONS = ("data_dir", "port", "grace", "nodes", "gpus_per_node", "gpu_type", "idle_timeout")
+_CHECK_SECONDS = 1.0
+_START_SECONDS = 30.0
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve in the foreground until a signal comes, or nobody has used the platform for long."""
+    from mcli.platform.service import Platform  # the other commands would take twice as long with it
+
+    platform = Platform(options.data_dir, port=options.port, cluster=_cluster(options), grace=options.grace)
+    try:
+        platform.start()
+    except AlreadyServedError as error:
+        print(error, file=sys.stderr)
+        return _ALREADY_SERVED
+    print(json.dumps(find(options.data_dir)), flush=True)
+    stop_runs = asyncio.run(_until_over(platform, options.idle_timeout))
+    platform.stop(runs=stop_runs or options.stop_runs)
+    return 0
+
+
+async def _until_over(platform: Platform, idle_timeout: float | None) -> bool:
+    """Wait for a signal or for idleness; tell whether the signal was the one that stops runs as well."""
+    over, stop_runs = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, over.set)
+
+    def end_with_runs() -> None:
+        stop_runs.set()
+        over.set()
+
+    loop.add_signal_handler(_STOP_RUNS, end_with_runs)
+    while not over.is_set() and (idle_timeout is None or platform.idle_seconds() < idle_timeout):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), _CHECK_SECONDS)
+    return stop_runs.is_set()
+
+
+def start(options: argparse.Namespace) -> int:
+    """Serve in the background, unless that is done already; print where."""
+    make_data_dir(options.data_dir)
+    found = find(options.data_dir) or _start_in_background(options)
+    print(json.dumps(found))
+    return 0
+
+
+def _start_in_background(options: argparse.Namespace) -> dict[str, Any]:
+    # -P: a folder `mcli` where the user happens to be is not this package
+    command = [sys.executable, "-P", "-m", "mcli.platform", "serve", *_arguments(options)]
+    log_file = options.data_dir / "server.log"
+    log_file.touch(mode=0o600)
+    with log_file.open("ab") as log:
+        begin = log.tell()
+        server = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        )
+    with server.stdout or contextlib.nullcontext() as stdout:
+        announcement = stdout.readline() if stdout else b""
+    if announcement:
+        server.returncode = 0  # it goes on without us
+        found: dict[str, Any] = json.loads(announcement)
+        return found
+    if server.wait() == _ALREADY_SERVED:  # another `start` was quicker
+        _wait_until(lambda: find(options.data_dir) is not None, _START_SECONDS)
+        if other := find(options.data_dir):
+            return other
+    raise RuntimeError(_last_line(log_file, begin) or f"The platform did not start; see {log_file}.")
+
+
+def _last_line(log_file: Path, begin: int) -> str:
+    with log_file.open("rb") as log:
+        log.seek(begin)
+        return log.read().decode(errors="replace").rstrip().rpartition("\n")[2]
+
+
+def status(options: argparse.Namespace) -> int:
+    """Print whether the platform runs, and where."""
+    found = find(options.data_dir)
+    print(json.dumps({"running": found is not None, "data_dir": str(options.data_dir), **(found or {})}))
+    return 0 if found else _NOT_RUNNING
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Stop the platform, and wait until it has ended."""
+    found = find(options.data_dir)
+    if found is None:
+        return 0
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(found["pid"], _STOP_RUNS if options.stop_runs else signal.SIGTERM)
+    if _wait_until(lambda: find(options.data_dir) is None, options.timeout):
+        return 0
+    raise RuntimeError(
+        f"The platform (process {found['pid']}) has not stopped within {options.timeout:g} seconds."
+    )
+
+
+def logs(options: argparse.Namespace) -> int:
+    """Print the log of a run."""
+    found = find(options.data_dir)
+    if found is None:
+        print("The platform is not running; `python -m mcli.platform start` starts it.", file=sys.stderr)
+        return _NOT_RUNNING
+    print_log(found, options.run, node=options.node, follow=options.follow)
+    return 0
+
+
+def _wait_until(is_so: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _cluster(options: argparse.Namespace) -> Cluster | None:
+    if options.nodes is None:
+        return None
+    return virtual(options.nodes, options.gpus_per_node, options.gpu_type)
+
+
+def _arguments(options: argparse.Namespace) -> list[str]:
+    """Return the arguments of `serve` that mean the same as those of `start`."""
+    given = {name: value for name in _SERVE_OPTIONS if (value := getattr(options, name)) is not None}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
