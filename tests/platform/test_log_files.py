@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcli.platform.execution.log_limit import cut, notice
 from mcli.platform.serving.log_files import chunks, exception_span, tail_start
 
 MB = 1 << 20
@@ -104,5 +105,42 @@ def test_chunks_end_where_they_should(tmp_path: Path) -> None:
     file = tmp_path / "log"
     file.write_bytes(b"0123456789")
     assert [[b"345"], [], [b"9"], []] == [
-        list(chunks(file, position, end)) for position, end in ((3, 6), (7, 6), (9, None), (20, None))
+        list(chunks(file, position, end)) for position, end in ((3, 6), (7, 6), (9, 20), (20, 30))
     ]
+
+
+@pytest.mark.parametrize("length", [0, 99, 100])
+def test_log_up_to_its_limit(tmp_path: Path, length: int) -> None:
+    """A log that is not longer than its limit stays as it is."""
+    file = tmp_path / "log"
+    file.write_bytes(b"x" * length)
+    assert (False, length) == (cut(str(file), 100), file.stat().st_size)
+
+
+@pytest.mark.parametrize("length", [101, 150, 100_000])
+def test_log_over_its_limit(tmp_path: Path, length: int) -> None:
+    """A log that is longer is cut at the limit and says so at its end, as often as more is appended."""
+    file = tmp_path / "log"
+    with file.open("ab", buffering=0) as log:
+        for _ in range(3):
+            log.write(b"x" * length)
+            assert cut(str(file), 100)
+            assert b"x" * 100 + notice(100) == file.read_bytes()
+
+
+def test_log_that_is_not_there(tmp_path: Path) -> None:
+    """A log that was not written yet is not cut."""
+    assert not cut(str(tmp_path / "log"), 100)
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
+def test_reader_of_a_log_that_is_cut(
+    tmp_path_factory: pytest.TempPathFactory, length: int, position: int, end: int
+) -> None:
+    """Before and after a log is cut its readers get the same bytes."""
+    file = tmp_path_factory.getbasetemp() / "log-to-cut"
+    file.write_bytes(b"x" * length)
+    before = b"".join(chunks(file, position, end, 100))
+    cut(str(file), 100)
+    assert b"".join(chunks(file, position, end)) == before[: max(0, file.stat().st_size - position)]
+    assert len(before) <= max(0, end - position)

@@ -12,17 +12,20 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mcli.platform.execution.log_limit import notice
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from io import BufferedReader
     from pathlib import Path
 
-__all__ = ["CHUNK", "FileWatcher", "chunks", "exception_span", "size", "tail_start"]
+__all__ = ["CHUNK", "ENDLESS", "FileWatcher", "chunks", "exception_span", "size", "tail_start"]
 
 CHUNK = 1 << 16  # bytes
 _BLOCK = 1 << 20  # bytes: a millisecond of work
 _LINES = 1000  # lines of a traceback until others have their turn
 _POLL_SECONDS = 0.025
+ENDLESS = 1 << 62
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
 """Bytes of UTF-8 that do not begin a character."""
 _HEAD = re.compile(rb"^Traceback \(most recent call last\):\r?\n", re.MULTILINE)
@@ -65,16 +68,22 @@ def size(path: Path) -> int:
         return 0
 
 
-def chunks(path: Path, position: int, end: int | None) -> Iterator[bytes]:
-    """Yield a file's bytes from a position on, to its present end or at most to `end`."""
+def chunks(path: Path, position: int, end: int = ENDLESS, limit: int = ENDLESS) -> Iterator[bytes]:
+    """Yield a log's bytes from a position on, to its present end or at most to `end`.
+
+    With `limit` the log has what it will have once it is cut there, though more is in the file now.
+    """
     try:
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return
     try:
-        while chunk := os.pread(file, CHUNK if end is None else max(0, min(CHUNK, end - position)), position):
+        while chunk := os.pread(file, max(0, min(CHUNK, min(end, limit) - position)), position):
             position += len(chunk)
             yield chunk
+        is_cut = limit <= position and os.fstat(file).st_size > limit
+        if is_cut and (rest := notice(limit)[position - limit : max(0, end - limit)]):
+            yield rest
     finally:
         os.close(file)
 

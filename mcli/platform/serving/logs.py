@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
 from mcli.platform.execution.environment import GPU_LOG_PREFIX
-from mcli.platform.serving.log_files import FileWatcher, chunks, exception_span, size, tail_start
+from mcli.platform.execution.log_limit import LOG_LIMIT
+from mcli.platform.serving.log_files import ENDLESS, FileWatcher, chunks, exception_span, size, tail_start
 from mcli.platform.state import records
 from mcli.platform.state.selection import named
 
@@ -29,10 +30,11 @@ __all__ = ["Logs"]
 class Logs:
     """The logs of all runs."""
 
-    def __init__(self, store: Store, hub: Hub, folders: RunFolders) -> None:
+    def __init__(self, store: Store, hub: Hub, folders: RunFolders, limit: int = LOG_LIMIT) -> None:
         self._store = store
         self._hub = hub
         self._folders = folders
+        self._limit = limit
         self._files = FileWatcher()
 
     async def read(self, data: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -55,10 +57,10 @@ class Logs:
             with self._files.following(path, news.wakeup):
                 while True:
                     news.wakeup.clear()
-                    over = not follow or is_over(await news.reload(), index)
-                    for chunk in part.take(path):
+                    over = is_over(await news.reload(), index)
+                    for chunk in part.take(path, ENDLESS if over else self._limit):
                         yield chunk
-                    if over:
+                    if over or not follow:
                         return
                     await news.wakeup.wait()
 
@@ -113,12 +115,11 @@ class _Part:
     """The bytes of a log that a reader still wants."""
 
     position: int
-    end: int | None
-    """None to go on while the log grows."""
+    end: int
 
-    def take(self, path: Path) -> Iterator[dict[str, Any]]:
-        """Yield what there is of it now, as `LogChunk`s."""
-        for chunk in chunks(path, self.position, self.end):
+    def take(self, path: Path, limit: int) -> Iterator[dict[str, Any]]:
+        """Yield what there is of it now, as `LogChunk`s; the log is, or will be, cut at `limit`."""
+        for chunk in chunks(path, self.position, self.end, limit):
             self.position += len(chunk)
             yield {"chunk": base64.b64encode(chunk).decode(), "endOffset": self.position}
 
@@ -131,7 +132,7 @@ async def _part(path: Path, data: Mapping[str, Any]) -> _Part:
         start, end = await exception_span(path, end)
         return _Part(max(start, offset), end)
     start = 0 if tail is None else await tail_start(path, tail, end)
-    return _Part(max(start, offset), None if data.get("follow") else end)
+    return _Part(max(start, offset), ENDLESS if data.get("follow") else end)
 
 
 def is_over(run: Run, index: int) -> bool:
