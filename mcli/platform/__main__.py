@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from mcli.platform import commands
-from mcli.platform.execution.executor import GRACE
+from mcli.platform.execution.engine import GRACE
 from mcli.platform.presence import default_data_dir
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 __all__ = [
     "Clock",
@@ -17,6 +17,7 @@ __all__ = [
     "later",
     "parse_time",
     "seconds_between",
+    "sleep_until_or",
 ]
 
 
@@ -81,6 +82,18 @@ class VirtualClock:
             self._sleepers = [sleeper for sleeper in self._sleepers if sleeper not in due]
         for _, loop, over in due:
             loop.call_soon_threadsafe(over.set)
+
+
+async def sleep_until_or(clock: Clock, event: asyncio.Event, moment: datetime | None) -> None:
+    """Return once the event is set or the moment has come; without a moment only the event counts."""
+    waits: list[asyncio.Task[Any]] = [asyncio.create_task(event.wait())]
+    if moment is not None:
+        waits.append(asyncio.create_task(clock.sleep_until(moment)))
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 def format_time(moment: datetime) -> str:

@@ -17,11 +17,11 @@ import uvicorn
 from mcli.platform.clock import Clock, SystemClock
 from mcli.platform.execution.attempt import Services
 from mcli.platform.execution.controller import Controller
-from mcli.platform.execution.executor import GRACE, LocalExecutor
+from mcli.platform.execution.engine import GRACE
 from mcli.platform.execution.folders import RunFolders
 from mcli.platform.execution.launch import HostSettings
+from mcli.platform.execution.processes import ProcessEngine
 from mcli.platform.presence import announce, holding, make_data_dir
-from mcli.platform.scheduling.cluster import Cluster, this_machine
 from mcli.platform.serving.access import Access
 from mcli.platform.serving.api import Api
 from mcli.platform.serving.listeners import loopback, port_of
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
 
+    from mcli.platform.execution.engine import Engine
+    from mcli.platform.scheduling.cluster import Cluster
+
 __all__ = ["Platform"]
 
 
@@ -50,7 +53,8 @@ class Platform:
         data_dir: Folder of its state. Without it the state is in a temporary folder, which `stop` removes, and the
             runs end with this process, however that ends.
         port: Port on 127.0.0.1; 0 for that of the last server of the folder, or else any free one.
-        cluster: What runs are scheduled on, by default this machine.
+        cluster: What runs are scheduled on, by default this machine. Not with `engine`, which has its own.
+        engine: What executes runs, by default processes on this machine.
         clock: What tells the time, by default the machine's clock.
         grace: Seconds that a stopped run has between SIGTERM and SIGKILL.
 
@@ -65,12 +69,15 @@ class Platform:
         *,
         port: int = 0,
         cluster: Cluster | None = None,
+        engine: Engine | None = None,
         clock: Clock | None = None,
         grace: float = GRACE,
     ) -> None:
         self._given_dir = None if data_dir is None else Path(data_dir).absolute()
         self._port = port
-        self._cluster = cluster
+        if engine is not None and cluster is not None:
+            raise ValueError("An engine has its own cluster: give either engine or cluster, not both.")
+        self._engine = engine or ProcessEngine(cluster)
         self._clock = clock or SystemClock()
         self._grace = grace
         self._thread: threading.Thread | None = None
@@ -185,9 +192,12 @@ class Platform:
             runs_live = bool(await store.read(lambda db: records.with_status(db, records.LIVE)))
             with loopback(self.data_dir / "port", self._port, runs_live=runs_live) as listeners:
                 self.endpoint = f"http://127.0.0.1:{port_of(listeners[0])}{PATH}"
-                await self._build(store, hub)
-                await self._controller.open()
-                await self._serve_until_end(listeners)
+                try:
+                    await self._build(store, hub)
+                    await self._controller.open()
+                    await self._serve_until_end(listeners)
+                finally:
+                    await self._engine.close()
 
     @contextmanager
     def _opened(self, hub: Hub) -> Generator[Store]:
@@ -208,12 +218,12 @@ class Platform:
         services = Services(
             store=store,
             keys=self._keys,
-            executor=LocalExecutor(),
+            engine=self._engine,
             clock=self._clock,
             vault=vault,
             site=HostSettings(folders, self.endpoint, self._grace, bound=self._given_dir is None),
         )
-        cluster = self._cluster or this_machine()
+        cluster = await self._engine.describe()
         self._controller = Controller(services, hub, cluster)
         api = Api(store, Resolvers(cluster, vault), Watches(store, hub), Logs(store, hub, folders))
         self._server = Server(api, self._keys, Access())

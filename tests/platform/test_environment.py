@@ -22,13 +22,10 @@ def environment(gpus: int = 16, **changes: Any) -> dict[str, str]:
         "demand": resolve({"compute": {"gpus": gpus}}, virtual(2, 8)),
         "node_rank": 1,
         "resumption": 2,
-        "master_addr": "127.0.0.1",
-        "master_port": 7501,
         "endpoint": "http://127.0.0.1:1/graphql",
         "token_file": Path("/run/token"),
         "parameters_file": Path("/run/parameters.yaml"),
         "log_dir": Path("/run/logs"),
-        "gpu_indices": tuple(range(min(gpus, 8))),
         "secrets": {},
         "integrations": {},
         "base": {"PATH": "/bin"},
@@ -47,32 +44,28 @@ def test_the_platform_sets_its_variables() -> None:
         "NUM_NODES": "2",
         "WORLD_SIZE": "16",
         "LOCAL_WORLD_SIZE": "8",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": "7501",
         "MOSAICML_PLATFORM": "true",
         "MOSAICML_API_ENDPOINT": "http://127.0.0.1:1/graphql",
         "MOSAICML_ACCESS_TOKEN_FILE": "/run/token",
         "MOSAICML_LOG_DIR": "/run/logs",
         "MOSAICML_GPU_LOG_FILE_PREFIX": "gpu_",
         "RESUMPTION_INDEX": "2",
-        "CUDA_VISIBLE_DEVICES": "0,1,2,3,4,5,6,7",
     }
 
 
-def test_a_cpu_run_sees_no_gpu() -> None:
-    """On a CPU-only run no GPU is visible and the sizes are 0, as Composer's launcher expects."""
+def test_sizes_of_a_cpu_run_are_zero() -> None:
+    """On a CPU-only run the sizes are 0, as Composer's launcher expects."""
     variables = environment(gpus=0)
-    assert [variables[key] for key in ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "CUDA_VISIBLE_DEVICES")] == [
-        "0",
-        "0",
-        "",
-    ]
+    assert ["0", "0"] == [variables[key] for key in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")]
 
 
-def test_a_fraction_of_a_node_sees_its_gpus() -> None:
-    """Part of a node means these GPUs and no other."""
-    variables = environment(gpus=2, gpu_indices=(3, 5))
-    assert (variables["LOCAL_WORLD_SIZE"], variables["CUDA_VISIBLE_DEVICES"]) == ("2", "3,5")
+def test_a_secret_is_no_meeting_place() -> None:
+    """What the engine knows better does not come from secrets, but from the run itself it may."""
+    secrets = {"MASTER_ADDR": "from a secret", "OTHER": "o"}
+    run_input = {"envVariables": [{"envKey": "CUDA_VISIBLE_DEVICES", "envValue": "7"}]}
+    variables = environment(secrets=secrets, run_input=run_input)
+    assert ("7", "o") == (variables["CUDA_VISIBLE_DEVICES"], variables["OTHER"])
+    assert "MASTER_ADDR" not in variables
 
 
 def test_the_last_of_equal_names_wins() -> None:

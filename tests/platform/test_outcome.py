@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mcli.platform.clock import VirtualClock, format_time, later
-from mcli.platform.execution.executor import Exit
+from mcli.platform.execution.engine import Exit
 from mcli.platform.execution.outcome import Outcome, judge
 from mcli.platform.state.records import Run
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from mcli.platform import Platform
-from mcli.platform.execution.launch import free_port
+from mcli.platform.execution.processes import free_port
 from mcli.platform.execution.supervisor import PROCESS
 from mcli.platform.presence import find
 from tests.platform.caller import Caller

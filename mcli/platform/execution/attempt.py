@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
-from mcli.platform.clock import Clock, parse_time
-from mcli.platform.execution.executor import Executor, Exit, RunningRank
+from mcli.platform.clock import Clock, parse_time, sleep_until_or
+from mcli.platform.execution.engine import Engine, Exit, Job, Order, Phase, Sight
 from mcli.platform.execution.launch import HostSettings, prepare
 from mcli.platform.execution.outcome import first_failure, judge, node_reason
 from mcli.platform.state import events, records
@@ -26,6 +28,8 @@ __all__ = ["Attempt", "Services"]
 
 log: logging.Logger = logging.getLogger(__name__)
 
+_NEVER_STARTED = Exit(code=1, lost=True, started=False)
+
 
 @dataclass(frozen=True)
 class Services:
@@ -33,7 +37,7 @@ class Services:
 
     store: Store
     keys: Keys
-    executor: Executor
+    engine: Engine
     clock: Clock
     vault: Vault
     site: HostSettings
@@ -59,88 +63,86 @@ class Attempt:
     async def drive(self) -> None:
         """Bring the resumption to its end."""
         run = await self._load()
-        ranks, ends = self._find(run), [Exit(code=1, lost=True, started=False)]
-        if ranks:
-            ends = await self._attend(run, ranks)
-        if run.status == "STARTING" and not any(end.started for end in ends):
-            try:
-                ranks = await self._launch(run)
-            except Exception as error:
-                log.exception("Run %s could not be started", run.name)
-                problem = f"The run could not be started: {error}"
-                ends = [Exit(code=1, lost=True, problem=problem)] * run.wants().nodes
-            else:
-                ends = await self._attend(run, ranks)
-        await self._finish(ends)
+        job = self._job(run)
+        problem = await self._submit(run, job) if run.status == "STARTING" else None
+        ends = await self._attend(run, job)
+        await self._finish(job, [_explained(end, problem) for end in ends])
 
     async def _load(self) -> Run:
         return await self._services.store.read(lambda db: records.load(db, self.run_id))
 
-    def _find(self, run: Run) -> list[RunningRank]:
-        site, executor = self._services.site, self._services.executor
-        paths = (site.folders.node(run.id, run.index, rank).path for rank in range(run.wants().nodes))
-        found = [executor.find(path) for path in paths]
-        return [rank for rank in found if rank is not None]
+    def _job(self, run: Run) -> Job:
+        folders = self._services.site.folders
+        ranks = tuple(folders.node(run.id, run.index, rank).path for rank in range(run.wants().nodes))
+        return Job(run.latest["id"], folders.resumption(run.id, run.index), ranks)
 
-    async def _launch(self, run: Run) -> list[RunningRank]:
+    async def _submit(self, run: Run, job: Job) -> str | None:
+        """Have the resumption executed; returns what prevented it. What has been started is then stopped."""
+        try:
+            if await asyncio.to_thread(job.order) is None:
+                await self._write_order(run, job)
+            await self._services.engine.submit(job)
+        except Exception as error:
+            log.exception("Run %s could not be started", run.name)
+            self.stop()
+            return f"The run could not be started: {error}"
+        return None
+
+    async def _write_order(self, run: Run, job: Job) -> None:
         services = self._services
         users = await services.store.read(all_users)
         owner = next(user for user in users if user.id == run.owner)
         token = await services.keys.add(owner, run_id=run.id)
         secrets = await services.store.read(lambda db: of_owner(db, services.vault, run.owner))
         ranks = await asyncio.to_thread(prepare, run, services.site, token=token, secrets=secrets)
-        return await services.executor.start(ranks)
+        order = Order(
+            run_name=run.name,
+            demand=run.wants(),
+            ranks=tuple(ranks),
+            priority=run.priority,
+            preemptible=run.preemptible,
+            seconds=run.max_duration_seconds,
+            placement=tuple(node["name"] for node in run.latest["placement"]),
+            gpu_indices=tuple(tuple(indices) for indices in run.latest["gpuIndices"]),
+        )
+        await asyncio.to_thread(job.write, order)
 
-    async def _attend(self, run: Run, ranks: Sequence[RunningRank]) -> list[Exit]:
-        """Wait for all ranks; when one fails or a stop is asked for, stop the others."""
+    async def _attend(self, run: Run, job: Job) -> list[Exit]:
+        """Follow the job to its end; when a rank fails or a stop is asked for, stop the others."""
         if run.status == "TERMINATING":
             self.stop()
-        waits = [asyncio.create_task(self._wait(rank)) for rank in ranks]
-        helpers = [asyncio.create_task(self._stop_ranks(ranks)), asyncio.create_task(self._enforce_limit())]
+        helpers = [asyncio.create_task(self._stop_job(job)), asyncio.create_task(self._enforce_limit())]
         try:
-            await self._services.store.write(self._mark_running)
-            return list(await asyncio.gather(*waits))
+            async with aclosing(self._services.engine.watch(job)) as sights:
+                async for sight in sights:
+                    if sight.phase is Phase.RUNNING or any(sight.ends):
+                        await self._services.store.write(partial(self._note, sight=sight))
+                    if sight.phase is Phase.ENDED:
+                        break
         finally:
-            for task in (*helpers, *waits):
+            for task in helpers:
                 task.cancel()
-            await asyncio.gather(*helpers, *waits, return_exceptions=True)
-            for rank in ranks:
-                rank.close()
+            await asyncio.gather(*helpers, return_exceptions=True)
+        return [end or _NEVER_STARTED for end in sight.ends]
 
-    async def _wait(self, rank: RunningRank) -> Exit:
-        end = await rank.wait()
-        if end.code and end.started:
-            await self._services.store.write(self._mark_terminating)
-        return end
-
-    async def _stop_ranks(self, ranks: Sequence[RunningRank]) -> None:
+    async def _stop_job(self, job: Job) -> None:
         await self._stopped.wait()
-        for rank in ranks:
-            rank.stop()
+        await self._services.engine.stop(job)
 
     async def _enforce_limit(self) -> None:
-        clock = self._services.clock
         while not await self._services.store.write(self._mark_over):
             self._limit_changed.clear()
             due = (await self._load()).latest["estimatedEndTime"]
-            waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._limit_changed.wait())]
-            if due is not None:
-                waits.append(asyncio.create_task(clock.sleep_until(parse_time(due))))
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+            await sleep_until_or(self._services.clock, self._limit_changed, parse_time(due) if due else None)
 
-    def _mark_running(self, transaction: Transaction) -> None:
+    def _note(self, transaction: Transaction, sight: Sight) -> None:
+        """Write down that the command runs, and that a rank has failed."""
         run = records.load(transaction.db, self.run_id)
-        if run.status == "STARTING":
+        runs = sight.phase is Phase.RUNNING or any(end and end.started for end in sight.ends)
+        if run.status == "STARTING" and runs:
             run.started(transaction)
-            records.save(transaction, run)
-
-    def _mark_terminating(self, transaction: Transaction) -> None:
-        run = records.load(transaction.db, self.run_id)
-        run.terminate(transaction)
+        if any(end and end.code for end in sight.ends):
+            run.terminate(transaction)
         records.save(transaction, run)
 
     def _mark_over(self, transaction: Transaction) -> bool:
@@ -155,10 +157,11 @@ class Attempt:
         records.save(transaction, run)
         return True
 
-    async def _finish(self, ends: Sequence[Exit]) -> None:
+    async def _finish(self, job: Job, ends: Sequence[Exit]) -> None:
         services = self._services
         await services.keys.revoke(self.run_id)
         run = await services.store.write(lambda transaction: self._end(transaction, ends))
+        await services.engine.forget(job)
         await asyncio.to_thread(self._clear, run)
 
     def _end(self, transaction: Transaction, ends: Sequence[Exit]) -> Run:
@@ -186,3 +189,8 @@ class Attempt:
         ended = run.index if run.status in records.TERMINAL else run.index - 1
         for rank in range(run.wants().nodes):
             folders.node(run.id, ended, rank).clear()
+
+
+def _explained(end: Exit, problem: str | None) -> Exit:
+    """Give the reason of a rank that did not start."""
+    return end if end.started or problem is None else replace(end, problem=problem)

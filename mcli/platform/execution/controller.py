@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mcli.platform.clock import parse_time
+from mcli.platform.clock import parse_time, sleep_until_or
 from mcli.platform.execution.attempt import Attempt, Services
 from mcli.platform.scheduling.scheduler import Placed, Plan, Waiting, plan
 from mcli.platform.state import events, records
@@ -94,14 +94,7 @@ class Controller:
                 log.exception("Scheduling failed")
             # The more runs wait the longer a pass takes: others get half of the writer's time all the same.
             await asyncio.sleep(time.perf_counter() - begin)
-            waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._work.wait())]
-            if due is not None:
-                waits.append(asyncio.create_task(self._services.clock.sleep_until(parse_time(due))))
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+            await sleep_until_or(self._services.clock, self._work, parse_time(due) if due else None)
 
     async def _schedule(self) -> str | None:
         """Give nodes to those whose turn it is; tell when the next run's pause is over."""

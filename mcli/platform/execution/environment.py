@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcli.platform.execution.engine import ENGINE_VARIABLES
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from mcli.platform.scheduling.demand import Demand
 
@@ -92,13 +94,10 @@ def rank_environment(
     demand: Demand,
     node_rank: int,
     resumption: int,
-    master_addr: str,
-    master_port: int,
     endpoint: str,
     token_file: Path,
     parameters_file: Path,
     log_dir: Path,
-    gpu_indices: Sequence[int],
     secrets: Mapping[str, str],
     integrations: Mapping[str, str],
     base: Mapping[str, str],
@@ -106,7 +105,8 @@ def rank_environment(
     """Return the environment of one rank.
 
     Later ones win: `base`, secrets, platform, integrations, and last the `envVariables` of the run, so that a
-    run can switch off what the platform says (`MOSAICML_PLATFORM: 'False'`).
+    run can switch off what the platform says (`MOSAICML_PLATFORM: 'False'`). What only the engine knows, it adds
+    where the run has not said otherwise.
     """
     platform = {
         "RUN_NAME": run_name,
@@ -116,16 +116,14 @@ def rank_environment(
         "NUM_NODES": str(demand.nodes),
         "WORLD_SIZE": str(demand.gpus),
         "LOCAL_WORLD_SIZE": str(demand.gpus_per_node),
-        "MASTER_ADDR": master_addr,
-        "MASTER_PORT": str(master_port),
         "MOSAICML_PLATFORM": "true",
         "MOSAICML_API_ENDPOINT": endpoint,
         "MOSAICML_ACCESS_TOKEN_FILE": str(token_file),
         "MOSAICML_LOG_DIR": str(log_dir),
         "MOSAICML_GPU_LOG_FILE_PREFIX": GPU_LOG_PREFIX,
         "RESUMPTION_INDEX": str(resumption),
-        "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpu_indices)),
     }
+    secrets = {name: value for name, value in secrets.items() if name not in ENGINE_VARIABLES}
     return {**base, **secrets, **platform, **integrations, **dict(_user_variables(run_input))}
 
 

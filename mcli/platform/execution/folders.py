@@ -101,7 +101,11 @@ class RunFolders:
 
     def node(self, run_id: str, resumption: int, rank: int) -> NodeFolder:
         """Return the folder of a node."""
-        return NodeFolder(self.root / run_id / str(resumption) / str(rank))
+        return NodeFolder(self.resumption(run_id, resumption) / str(rank))
+
+    def resumption(self, run_id: str, resumption: int) -> Path:
+        """Return the folder of a resumption, which holds those of its nodes."""
+        return self.root / run_id / str(resumption)
 
     def remove(self, run_id: str) -> None:
         """Remove everything of a run, also its logs."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import yaml
 
+from mcli.platform.execution.engine import Rank
 from mcli.platform.execution.environment import (
     host_environment,
     integration_variables,
     rank_environment,
     set_up_environment,
 )
-from mcli.platform.execution.executor import Rank
 from mcli.platform.execution.folders import NodeFolder, RunFolders
 from mcli.platform.execution.script import exports, script
 from mcli.platform.state.vault import StoredSecret, mount, mount_points
@@ -47,12 +46,11 @@ class HostSettings:
 
 def prepare(run: Run, site: HostSettings, *, token: str, secrets: Sequence[StoredSecret]) -> list[Rank]:
     """Make the files of the current resumption and return its ranks."""
-    port = free_port()
-    return [_prepare_node(run, site, rank, token, secrets, port) for rank in range(run.wants().nodes)]
+    return [_prepare_node(run, site, rank, token, secrets) for rank in range(run.wants().nodes)]
 
 
 def _prepare_node(
-    run: Run, site: HostSettings, rank: int, token: str, secrets: Sequence[StoredSecret], port: int
+    run: Run, site: HostSettings, rank: int, token: str, secrets: Sequence[StoredSecret]
 ) -> Rank:
     folder = site.folders.node(run.id, run.index, rank)
     folder.make()
@@ -65,13 +63,10 @@ def _prepare_node(
         demand=run.wants(),
         node_rank=rank,
         resumption=run.index,
-        master_addr="127.0.0.1",
-        master_port=port,
         endpoint=site.endpoint,
         token_file=folder.token,
         parameters_file=folder.config / "parameters.yaml",
         log_dir=folder.gpu_logs,
-        gpu_indices=run.latest["gpuIndices"][rank],
         secrets=mount(secrets, folder.secrets),
         integrations=integration_variables(run.executed, run.name),
         base=host_environment(os.environ),
@@ -117,11 +112,3 @@ def _write_yaml(path: Path, content: object) -> None:
 def _write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
-
-
-def free_port() -> int:
-    """Return a free port, on which the ranks of a run can meet."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -14,7 +14,7 @@ from mcli.platform.state import events
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcli.platform.execution.executor import Exit
+    from mcli.platform.execution.engine import Exit
     from mcli.platform.state.records import Run
 
 __all__ = ["Outcome", "first_failure", "judge", "node_reason"]

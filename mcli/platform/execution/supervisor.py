@@ -3,8 +3,10 @@
 Run as a program of its own (`python -I -S supervisor.py`, only the standard library), in its own session, so
 that it outlives the server. Until the start it talks to the server over its standard streams:
 
-1. It reads one line of JSON: the `Rank` of executor.py.
-2. It notes who it is in `process.json`, and writes the line `ready`.
+1. It reads one line of JSON: the `Rank` of engine.py.
+2. It takes the rank's folder for itself, notes who it is in `process.json`, and writes the line `ready`. When another
+   supervisor has the folder, or has had it and started the command, it writes `taken` and leaves: no command is
+   started twice. When something fails it says what, in place of `ready`.
 3. It reads the line `go`, notes who the command is to be, and starts it: whatever dies meanwhile, no command runs
    that nobody knows of. At an end of file instead, because the server died or another rank of the run could not be
    started, it leaves without having started anything.
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import select
@@ -32,9 +35,11 @@ __all__ = ["EXIT", "PROCESS", "identity", "write_atomically"]
 
 PROCESS = "process.json"
 EXIT = "exit.json"
+_LOCK = "lock"
 
 _PR_SET_CHILD_SUBREAPER = 36
 _NOT_EXECUTABLE = 127
+_LONGEST_ANSWER = 4000  # bytes that a pipe takes at once, whoever reads them
 _CHECK_SECONDS = 0.05
 
 
@@ -57,9 +62,9 @@ def identity(pid: int) -> str | None:
 
 
 def write_atomically(path: Path, content: dict[str, Any]) -> None:
-    """Replace a file by JSON, such that readers and crashes see all of it or none."""
+    """Replace a file by JSON for the owner's eyes only, such that readers and crashes see all of it or none."""
     draft = path.with_suffix(".new")
-    with draft.open("w") as file:
+    with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         json.dump(content, file)
         file.flush()
         os.fsync(file.fileno())
@@ -89,6 +94,20 @@ class Supervisor:
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
+
+    def take(self) -> bool:
+        """Take the folder for this process as long as it lives; tell whether it was free, and nothing started there."""
+        lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        if (self.folder / EXIT).exists():
+            return False
+        try:
+            return json.loads((self.folder / PROCESS).read_text())["command"] is None
+        except FileNotFoundError:
+            return True
 
     def note(self) -> None:
         """Write down which processes belong to this rank."""
@@ -211,14 +230,29 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def _prepare(supervisor: Supervisor) -> int | None:
+    """Take the folder and open the log; None when somebody else has it."""
+    if not supervisor.take():
+        return None
+    log = os.open(supervisor.rank["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.chdir(supervisor.rank["working_folder"])
+    supervisor.note()
+    return log
+
+
 def main() -> None:
     """Do all of the above for the rank on standard input."""
     os.setsid()
     _adopt_orphans()
     supervisor = Supervisor(json.loads(sys.stdin.buffer.readline()))
-    log = os.open(supervisor.rank["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    os.chdir(supervisor.rank["working_folder"])
-    supervisor.note()
+    try:
+        log = _prepare(supervisor)
+    except (OSError, ValueError) as error:
+        os.write(1, f"{error}\n".encode()[:_LONGEST_ANSWER])
+        return
+    if log is None:
+        os.write(1, b"taken\n")
+        return
     os.write(1, b"ready\n")
     if sys.stdin.buffer.readline() != b"go\n":
         return
