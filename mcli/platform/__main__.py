@@ -90,6 +90,9 @@ def _server_options() -> _Parser:
     server.add_argument(
         "--grace", type=_seconds, default=GRACE, help="seconds between SIGTERM and SIGKILL of runs"
     )
+    server.add_argument(
+        "--python", type=os.path.abspath, default=sys.executable, help="Python whose packages runs find"
+    )
     server.add_argument("--nodes", type=_whole(1), help="simulate a cluster of so many nodes")
     server.add_argument("--gpus-per-node", type=_whole(0), default=8, help="GPUs of each simulated node")
     server.add_argument("--gpu-type", default="a100_80gb", help="type of the simulated GPUs")

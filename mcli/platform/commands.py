@@ -29,7 +29,7 @@ __all__ = ["logs", "serve", "start", "status", "stop"]
 _NOT_RUNNING = 3
 _ALREADY_SERVED = 4
 _STOP_RUNS = signal.SIGUSR1
-_SERVE_OPTIONS = ("data_dir", "port", "grace", "nodes", "gpus_per_node", "gpu_type", "idle_timeout")
+_SERVE_OPTIONS = ("data_dir", "port", "grace", "nodes", "gpus_per_node", "gpu_type", "python", "idle_timeout")
 _CHECK_SECONDS = 1.0
 _START_SECONDS = 30.0
 
@@ -38,7 +38,13 @@ def serve(options: argparse.Namespace) -> int:
     """Serve in the foreground until a signal comes, or nobody has used the platform for long."""
     from mcli.platform.service import Platform  # the other commands would take twice as long with it
 
-    platform = Platform(options.data_dir, port=options.port, cluster=_cluster(options), grace=options.grace)
+    platform = Platform(
+        options.data_dir,
+        port=options.port,
+        cluster=_cluster(options),
+        grace=options.grace,
+        python=options.python,
+    )
     try:
         platform.start()
     except AlreadyServedError as error:

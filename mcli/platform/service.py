@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -20,6 +21,7 @@ from mcli.platform.execution.controller import Controller
 from mcli.platform.execution.engine import GRACE
 from mcli.platform.execution.folders import RunFolders
 from mcli.platform.execution.launch import HostSettings
+from mcli.platform.execution.packages import examine
 from mcli.platform.execution.processes import ProcessEngine
 from mcli.platform.presence import announce, holding, make_data_dir
 from mcli.platform.serving.access import Access
@@ -57,6 +59,9 @@ class Platform:
         engine: What executes runs, by default processes on this machine.
         clock: What tells the time, by default the machine's clock.
         grace: Seconds that a stopped run has between SIGTERM and SIGKILL.
+        python: The Python whose packages runs find.
+        namespaces: Whether the fixed folders exist for a run (`/workspace`), where the machine allows it; else its
+            command is rewritten.
 
     >>> with Platform() as platform:
     ...     len(platform.api_key)
@@ -72,6 +77,8 @@ class Platform:
         engine: Engine | None = None,
         clock: Clock | None = None,
         grace: float = GRACE,
+        python: str = sys.executable,
+        namespaces: bool = True,
     ) -> None:
         self._given_dir = None if data_dir is None else Path(data_dir).absolute()
         self._port = port
@@ -80,6 +87,8 @@ class Platform:
         self._engine = engine or ProcessEngine(cluster)
         self._clock = clock or SystemClock()
         self._grace = grace
+        self._python = python
+        self._namespaces = namespaces
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -188,6 +197,8 @@ class Platform:
 
     async def _serve(self) -> None:
         self._loop, self._end, hub = asyncio.get_running_loop(), asyncio.Event(), Hub()
+        if self._python != sys.executable:
+            await asyncio.to_thread(examine, self._python)  # an error here is better than one in each run
         with holding(self.data_dir), self._opened(hub) as store:
             runs_live = bool(await store.read(lambda db: records.with_status(db, records.LIVE)))
             with loopback(self.data_dir / "port", self._port, runs_live=runs_live) as listeners:
@@ -221,7 +232,14 @@ class Platform:
             engine=self._engine,
             clock=self._clock,
             vault=vault,
-            site=HostSettings(folders, self.endpoint, self._grace, bound=self._given_dir is None),
+            site=HostSettings(
+                folders,
+                self.endpoint,
+                self._grace,
+                bound=self._given_dir is None,
+                python=self._python,
+                namespaces=self._namespaces,
+            ),
         )
         cluster = await self._engine.describe()
         self._controller = Controller(services, hub, cluster)

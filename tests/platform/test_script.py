@@ -175,16 +175,6 @@ def test_packages_can_be_skipped(tmp_path: Path, remote: Path) -> None:
     assert done.returncode == 0
 
 
-def test_packages_go_to_an_environment_of_the_run(tmp_path: Path) -> None:
-    """pip works in an environment below the working folder, which sees the packages of the host."""
-    pip = {
-        "type": "pip_packages",
-        "params": {"packages": ["pip"]},
-    }  # It is there already: nothing is fetched.
-    done = bash(tmp_path, "python -c 'import sys, yaml; print(sys.prefix)'", pip)
-    assert done.stdout.splitlines()[-1] == f"{tmp_path}/work/.venv"
-
-
 def test_trackers_do_nothing_before_the_command(tmp_path: Path) -> None:
     """wandb, comet_ml and mlflow leave the script as it is."""
     trackers: list[dict[str, Any]] = [

@@ -49,11 +49,11 @@ _GIVEN_BY_GIT = re.compile(r"GIT_CONFIG_(PARAMETERS|COUNT|(KEY|VALUE)_\d+)")
 _CREDENTIAL = re.compile(r"://[^/\s@]+@|authorization|password|token", re.IGNORECASE)
 
 
-def host_environment(environ: Mapping[str, str]) -> dict[str, str]:
+def host_environment(environ: Mapping[str, str], python: str = sys.executable) -> dict[str, str]:
     """Return those variables of the server's own environment that a run needs to find programs and networks.
 
-    A list of what is kept, so that no key of the server or its user ever reaches a run by accident. `python` is the
-    one that runs the platform, with its packages: it stands for the image.
+    A list of what is kept, so that no key of the server or its user ever reaches a run by accident. `python` is found
+    before all others.
 
     >>> sorted(host_environment({"PATH": "/bin", "LANG": "C", "MOSAICML_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "k"}))
     ['LANG', 'PATH']
@@ -64,7 +64,7 @@ def host_environment(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if _FROM_HOST.fullmatch(name) or (_SOURCES.fullmatch(name) and name not in private)
     }
-    programs = [str(Path(sys.executable).parent), environ.get("PATH", os.defpath)]
+    programs = [str(Path(python).parent), environ.get("PATH", os.defpath)]
     return kept | {"PATH": os.pathsep.join(programs)}
 
 

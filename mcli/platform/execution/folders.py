@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+from mcli.platform.execution.namespace import sweep
+
 __all__ = ["NodeFolder", "RunFolders", "make_private"]
 
 
@@ -58,6 +60,21 @@ class NodeFolder:
         return self.path / "token"
 
     @property
+    def packages(self) -> Path:
+        """The environment of packages that the command uses."""
+        return self.path / "env"
+
+    @property
+    def root(self) -> Path:
+        """What the command knows as `/`, where it has a mount namespace; what it makes there stays."""
+        return self.path / "root"
+
+    @property
+    def layout(self) -> Path:
+        """The description of that namespace."""
+        return self.path / "layout.json"
+
+    @property
     def private(self) -> Path:
         """The variables that only the set-up of the run may see."""
         return self.path / "private.sh"
@@ -68,13 +85,15 @@ class NodeFolder:
         make_private(self.path)
         for folder in (self.gpu_logs, self.work, self.config, self.secrets):
             folder.mkdir(mode=0o700)
+        self.root.mkdir(mode=0o755)
 
     def clear(self) -> None:
         """Remove all but the logs, and what tells how the rank ended."""
-        for folder in (self.work, self.config, self.secrets):
+        for folder in (self.work, self.config, self.secrets, self.packages):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.token, self.private, self.path / "command.sh"):
+        for file in (self.token, self.private, self.layout, self.path / "command.sh"):
             file.unlink(missing_ok=True)
+        sweep(self.root)
 
 
 @dataclass(frozen=True)

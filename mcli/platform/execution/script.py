@@ -14,17 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["exports", "script"]
 
-_VENV = """\
-mcli_site() { "$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
-mcli_venv() {
-    test -x "$1/bin/python" || {
-        python3 -m venv "$1" &&
-        printf 'import site; site.addsitedir("%s")\\n' "$(mcli_site python3)" \\
-            > "$(mcli_site "$1/bin/python")/_mcli_host.pth"
-    } && export VIRTUAL_ENV="$1" PATH="$1/bin:$PATH"
-}"""
-"""Packages go to an environment of the resumption's own, which sees those of the host beneath its own."""
-
 
 def script(
     run_input: Mapping[str, Any],
@@ -45,14 +34,13 @@ def script(
     the command.
     """
     used: set[str] = set()
-    set_up = SetUp(workdir, lambda path: _remount(path, mount_map, used), private)
+    set_up = SetUp(lambda path: _remount(path, mount_map, used), private)
     steps = [line for each in run_input.get("integrations") or () for line in set_up.lines(each)]
     command = _remount(str(run_input.get("command") or ""), mount_map, used)
     notices = [say(f"{place} is {mount_map[place]} on this machine.") for place in sorted(used)]
     forget = [f"rm -f -- {shlex.quote(str(private))}"] if private else []
     body = [*notices, *steps, *forget]
-    functions = {**FUNCTIONS, "mcli_venv": _VENV}
-    head = [text for sign, text in functions.items() if any(sign in line for line in body)]
+    head = [text for sign, text in FUNCTIONS.items() if any(sign in line for line in body)]
     return "\n".join(["set -e", f"cd -- {shlex.quote(str(workdir))}", *head, *body, command]) + "\n"
 
 

@@ -30,7 +30,6 @@ _NO_PACKAGES = '[ -n "${MCLI_LOCAL_SKIP_PACKAGES:-}" ]'
 class SetUp:
     """What the steps of a run have in common."""
 
-    workdir: Path
     real: Callable[[str], str]
     """Makes of a path in a configuration the one that it has on this machine."""
     private: Path | None = None
@@ -61,11 +60,9 @@ class SetUp:
             yield from self._pip(f"{name}: pip install {pip}", _words(pip), folder)
 
     def _pip(self, name: str, arguments: list[str], folder: str | None = None) -> Iterator[str]:
-        venv = shlex.quote(f"{self.workdir}/.venv")
         into = f"cd -- {folder} && " if folder else ""
         install = f"{into}python -m pip install --quiet --disable-pip-version-check {shlex.join(arguments)}"
         yield f"if {_NO_PACKAGES}; then {say(f'skipped: {name}')}; else"
-        yield f"mcli_venv {venv} || mcli_fail {shlex.quote(name)}"
         yield self._checked(name, install)
         yield "fi"
 
