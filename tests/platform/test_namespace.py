@@ -143,6 +143,20 @@ def test_the_process_is_the_one_that_was_started(tmp_path: Path) -> None:
     assert f"{process.pid}\n" == said
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["/bin/grep", "SigIgn", "/proc/self/status"], "SigIgn:\t0000000000000000\n"),
+        (["/usr/bin/env"], "A=1\n"),
+    ],
+    ids=["signals", "variables"],
+)
+def test_nothing_is_added_on_the_way(tmp_path: Path, argv: list[str], said: str) -> None:
+    """The command ignores no signal and has no variable that its starter did not give it."""
+    argv = inside(layout(tmp_path), tmp_path / "layout.json", argv)
+    assert said == subprocess.run(argv, capture_output=True, text=True, env={"A": "1"}, check=False).stdout
+
+
 def test_folders_that_cannot_be_made_are_told(tmp_path: Path) -> None:
     """A layout that is impossible ends with a status of its own and a line that says why."""
     done = bash(tmp_path, "echo never", folders={"/workspace": ("/nothing/here", False)})

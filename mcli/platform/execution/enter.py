@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -121,7 +122,12 @@ def main(layout: str, *argv: str) -> NoReturn:
     except (OSError, ValueError, KeyError) as error:
         sys.stderr.write(f"[mcli] The folders of the run cannot be made: {error}\n")
         sys.exit(FAILED)
-    os.execv(argv[0], argv)  # noqa: S606 - that is what it is for
+    # Python ignores these, and may add a locale to the environment: the command gets what this program was given.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    given = Path("/proc/self/environ").read_bytes().split(b"\0")
+    environment = dict(each.split(b"=", 1) for each in given if b"=" in each)
+    os.execve(argv[0], argv, environment)  # noqa: S606 - that is what it is for
 
 
 if __name__ == "__main__":
