@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +16,9 @@ from mcli.platform import Platform
 from mcli.platform.execution import enter
 from mcli.platform.execution.namespace import Layout, inside, problem, sweep
 from tests.platform.caller import Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.skipif(problem() is not None, reason=f"no namespaces here: {problem()}")
 
@@ -41,11 +46,16 @@ users = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Make a folder that other users may enter, which those of pytest are not."""
+    with tempfile.TemporaryDirectory(prefix="mcli-namespace-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
 def layout(base: Path, **more: object) -> Layout:
     """Make the folders of a run with all three fixed paths, which anybody may use."""
-    for folder in (base, *base.parents):
-        if "pytest-" in str(folder):  # pytest's own folders, for its user only
-            folder.chmod(0o755)
+    base.chmod(0o755)
     for name in ("root", "work", "config", "secrets", "guarded"):
         (base / name).mkdir()
         (base / name).chmod(0o777)
