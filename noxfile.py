@@ -43,6 +43,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def graphql(session: nox.Session) -> None:
+    """Run the tests of the platform on graphql-core 3.3; all others have the version that writes the client."""
+    session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"), "graphql-core==3.3.*")
+    session.run("pytest", *(session.posargs or ["-n", "auto", "tests/platform"]))
+
+
+@nox.session(default=False)
 def faults(session: nox.Session) -> None:
     """Play every scenario of the fault proxy, and print what came of each."""
     session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"))

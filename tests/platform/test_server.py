@@ -103,6 +103,10 @@ def test_malformed_request(caller: Caller, body: bytes) -> None:
         (PAGE, {}),
         (PAGE, {"getRunsPaginatedData": {"filters": {"status": {"in": ["BOGUS"]}}}}),
         (PAGE, {"getRunsPaginatedData": {"filters": {"createdAt": {"gte": "yesterday"}}}}),
+        (
+            '{ getRunsPaginated(getRunsPaginatedData: {filters: {createdAt: {gte: "yesterday"}}}) { cursor } }',
+            {},
+        ),
         (PAGE, {"getRunsPaginatedData": {"cursor": "bogus"}}),
         (PAGE, {"getRunsPaginatedData": {"limit": 0}}),
         ("query A { __typename } query B { __typename }", {}),

@@ -21,11 +21,9 @@ from graphql import (
     GraphQLError,
     GraphQLObjectType,
     GraphQLResolveInfo,
-    GraphQLScalarType,
     GraphQLSchema,
     OperationType,
     build_schema,
-    create_source_event_stream,
     execute,
 )
 from graphql.pyutils import is_awaitable
@@ -33,6 +31,7 @@ from graphql.pyutils import is_awaitable
 from mcli.platform.clock import parse_time
 from mcli.platform.errors import RequestError
 from mcli.platform.serving.documents import Documents
+from mcli.platform.serving.graphql_core import read_scalar, source_events
 from mcli.platform.state.store import Once, Store
 from mcli.platform.state.users import User
 
@@ -123,12 +122,12 @@ class Api:
         if kind is not OperationType.SUBSCRIPTION:
             yield await self.answer(request)
             return
-        source = await create_source_event_stream(
+        source = await source_events(
             self._schema,
             document,
-            context_value=request,
-            variable_values=dict(request.variables or {}),
-            operation_name=request.operation,
+            context=request,
+            variables=dict(request.variables or {}),
+            operation=request.operation,
         )
         if isinstance(source, ExecutionResult):
             raise (
@@ -178,8 +177,7 @@ def error_to_wire(error: Exception) -> dict[str, Any]:
 def _schema(resolvers: Resolvers, store: Store, watches: Watches, logs: Logs) -> GraphQLSchema:
     # tests validate the file, so that no server has to at its start
     schema = build_schema(schema_text(), assume_valid=True, assume_valid_sdl=True)
-    moment = cast("GraphQLScalarType", schema.type_map["DateTime"])
-    moment.parse_value = _parse_moment  # type: ignore[method-assign] # as graphql-core's constructor does
+    read_scalar(schema, "DateTime", _parse_moment)
     query, mutation, subscription = (
         cast("GraphQLObjectType", schema.type_map[name]).fields
         for name in ("Query", "Mutation", "Subscription")
