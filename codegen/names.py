@@ -171,6 +171,10 @@ def _asynchronous(call: ast.FunctionDef) -> ast.FunctionDef | ast.AsyncFunctionD
             make, result = ast.FunctionDef, ast.Name(f"AsyncGenerator[{ast.unparse(item)}, None]")
         case other:
             raise NamesError(f"{call.name} returns {other and ast.unparse(other)}: not the form of a call")
+    # a default that has a name is not for stubs to tell
+    call.args.kw_defaults = [
+        ast.Constant(...) if isinstance(each, ast.Name) else each for each in call.args.kw_defaults
+    ]
     first = (ast.get_docstring(call) or "").partition("\n")[0]
     body: list[ast.stmt] = [ast.Expr(ast.Constant(f"{first}\n\n    See `mcli.{call.name}`.\n    "))]
     return make(call.name, call.args, body, [], result)

@@ -119,7 +119,7 @@ def _put(text: str, mapping: MappingNode, key: str, value: object) -> str:
 
 
 def _end(text: str, node: Node) -> int:
-    """Give the place after a value; YAML's own is that of what follows, where comments may stand between."""
+    """Return the place after a value; YAML's own is that of what follows, where comments may stand between."""
     from yaml import CollectionNode
 
     while isinstance(node, CollectionNode) and node.value and not node.flow_style:
@@ -154,7 +154,7 @@ def _parse(text: str, path: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise MCLIConfigError(f"The configuration file {path} is broken: {error}") from None
     if data is not None and not isinstance(data, dict):
-        raise MCLIConfigError(f"The configuration file {path} is broken: it holds no `key: value` lines.")
+        raise MCLIConfigError(f"The configuration file {path} is broken: it must hold `key: value` lines.")
     return data
 
 

@@ -4,51 +4,57 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import date
-from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mcli._run_names import check_image, cleaned
-from mcli._run_sections import check_type, checked, environment, known_name, wrong_type
+from mcli._arguments import given
+from mcli._json import json_value, plain
+from mcli._problems import refusal, source_of
+from mcli._run_names import cleaned
+from mcli._run_problems import DEPRECATED
+from mcli._run_sections import SECTIONS, env_text, known_name
+from mcli._run_sections import plain as plain_of
 from mcli._spelling import camel_case, snake_case
 from mcli._warnings import warn
-from mcli.exceptions import MCLIRunConfigValidationError, ValidationError
-from mcli.metadata import json_value
 from mcli.run_config import RunConfig
 
-__all__ = ["from_wire", "to_wire"]
+if TYPE_CHECKING:
+    from mcli._problems import Problem
+
+__all__ = ["run_input", "submitted_config", "validate"]
 
 
-def to_wire(config: RunConfig) -> dict[str, Any]:
+def run_input(config: RunConfig) -> dict[str, Any]:
     """Return the `runInput` of a create request. The configuration is not changed.
 
     Raises:
-        MCLIRunConfigValidationError: The image is missing or none, or a value has a wrong type.
-        ValidationError: The integrations are no list of mappings with `integration_type`.
+        MCLIRunConfigValidationError: It cannot be sent; the message tells everything that is wrong with it.
     """
-    wire = {
-        "runName": _name(config.name),
-        "image": check_image(config.image),
-        "gpuType": _typed("gpu_type", config.gpu_type, str),
-        "gpuNum": _typed("gpu_num", config.gpu_num, int),
-        "cluster": _typed("cluster", config.cluster, str),
-    }
-    return {
-        **{key: value for key, value in wire.items() if value is not None},
-        "parentName": config.parent_name or _surrounding_run(),
-        "cpus": _typed("cpus", config.cpus, int) or 0,
-        "command": (_typed("command", config.command, str) or "").strip(),
-        "integrations": _integrations(config.integrations),
-        "envVariables": _env_variables(config.env_variables),
-        "parameters": _json_mapping("parameters", config.parameters or {}),
-        "metadata": _metadata(config.metadata or {}),
-        "compute": _section("compute", config.compute),
-        "scheduling": _section("scheduling", config.scheduling),
-        "dependentDeployment": _deployment(config.dependent_deployment or {}),
-    }
+    validate(config)
+    return _renamed(config)
 
 
-def from_wire(original: object) -> RunConfig | None:
+def validate(config: RunConfig) -> None:
+    """Refuse a configuration that cannot be sent, and warn of what is odd and was not told when it was read.
+
+    Raises:
+        MCLIRunConfigValidationError: It has at least one error.
+    """
+    found = config.problems()
+    if any(each.severity == "error" for each in found):
+        raise refusal(found)
+    for problem in found:
+        if problem.severity == "warning" and not _is_told(config, problem):
+            warn(str(problem))
+
+
+def _is_told(config: RunConfig, problem: Problem) -> bool:
+    """Tell whether a warning was given when the configuration was read or made."""
+    of_constructor = problem.path[0] in DEPRECATED or "deprecated" in problem.message
+    source = source_of(config)
+    return of_constructor or (source is not None and problem.message in source.told)
+
+
+def submitted_config(original: object) -> RunConfig | None:
     """Return the configuration that a run was submitted with, ready to be submitted again.
 
     Reads whatever the platform kept: nulls and unknown keys do no harm, old places of values are read too.
@@ -72,20 +78,34 @@ def from_wire(original: object) -> RunConfig | None:
     )
 
 
-# To the wire
+# To the wire: names change, and values that Python has in several forms get the one of JSON
 
 
-def _name(name: object) -> str | None:
-    if name is None:
-        return None
-    name = str(_typed("name", name, str))
-    clean = cleaned(name)
-    if clean != name:
-        warn(
-            f"The run is named {clean!r}, because {name!r} is no valid name: lower case letters and digits, "
-            "with hyphens between them."
-        )
-    return clean
+def _renamed(config: RunConfig) -> dict[str, Any]:
+    top = {
+        "runName": config.name if config.name is None else cleaned(plain_of(config.name, str)),
+        "image": plain_of(config.image, str),
+        "gpuType": _of(config.gpu_type, str),
+        "gpuNum": _of(config.gpu_num, int),
+        "cluster": _of(config.cluster, str),
+    }
+    return {
+        **given(top),
+        "parentName": config.parent_name or _surrounding_run(),
+        "cpus": _of(config.cpus, int) or 0,
+        "command": (config.command or "").strip(),
+        "integrations": [_integration(item) for item in config.integrations or ()],
+        "envVariables": _env_variables(config.env_variables or {}),
+        "parameters": json_value(config.parameters or {}, plain),
+        "metadata": given(json_value(config.metadata or {}, plain)),
+        "compute": _section("compute", config.compute or {}),
+        "scheduling": _section("scheduling", config.scheduling or {}),
+        "dependentDeployment": _deployment(config.dependent_deployment or {}),
+    }
+
+
+def _of(value: Any, kind: type) -> Any:
+    return None if value is None else plain_of(value, kind)
 
 
 def _surrounding_run() -> str | None:
@@ -94,89 +114,39 @@ def _surrounding_run() -> str | None:
     return os.environ.get("RUN_NAME") if inside else None
 
 
-def _typed(where: str, value: Any, kind: type) -> Any:
-    return None if value is None else check_type(where, value, kind)
-
-
-def _section(section: str, values: Any) -> dict[str, Any]:
-    values = values or {}
-    known = checked(section, values)
-    for key in values:
-        if known_name(section, key) is None:
-            warn(f"'{section}.{key}' is unknown and not sent")
-    return {camel_case(name): value for name, value in known.items()}
-
-
-def _integrations(integrations: Any) -> list[dict[str, Any]]:
-    items = integrations or []
-    if not isinstance(items, list | tuple) or not all(isinstance(item, Mapping) for item in items):
-        raise ValidationError("'integrations' is a list of mappings, each with its 'integration_type'")
-    return [_integration(item) for item in items]
+def _section(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {known_name(section, key): value for key, value in values.items() if value is not None}
+    return {
+        camel_case(name): plain_of(value, SECTIONS[section][name])
+        for name, value in names.items()
+        if name is not None
+    }
 
 
 def _integration(item: Mapping[str, Any]) -> dict[str, Any]:
-    kind = item.get("integration_type") or item.get("type")
-    if not isinstance(kind, str):
-        raise ValidationError(
-            f"An integration lacks its 'integration_type'; it has {', '.join(map(str, item))}"
-        )
+    kind = item.get("integration_type") or item["type"]
     params = {key: value for key, value in item.items() if key not in {"integration_type", "type"}}
-    return {"type": str.__str__(kind), "params": _json_mapping(f"integrations.{kind}", _camel_keys(params))}
+    return {"type": str.__str__(kind), "params": json_value(_camel_keys(params), plain)}
 
 
 def _env_variables(variables: Any) -> list[dict[str, str]]:
-    texts = {key: _env_text(key, value) for key, value in environment(variables or {}).items()}
+    if not isinstance(variables, Mapping):  # the list that they once were
+        variables = {item["key"]: item.get("value") for item in variables}
+    texts = {key: env_text(value) for key, value in variables.items()}
     return [{"envKey": key, "envValue": text} for key, text in texts.items() if text is not None]
 
 
-def _env_text(key: object, value: object) -> str | None:
-    """Give the text of a variable; what stands there may be a secret, so no message shows it."""
-    if not isinstance(key, str) or not key:
-        raise MCLIRunConfigValidationError(f"The name of an environment variable is a text, not {key!r}")
-    value = value.value if isinstance(value, Enum) else value
-    if value is None:
-        warn(f"The environment variable {key!r} has no value and is not sent")
-        return None
-    if not isinstance(value, str | int | float):
-        raise wrong_type(f"env_variables.{key}", "a text", value)
-    return str(value)
-
-
-def _metadata(metadata: Any) -> dict[str, Any]:
-    return {key: value for key, value in _json_mapping("metadata", metadata).items() if value is not None}
-
-
-def _deployment(deployment: Any) -> dict[str, Any]:
-    if not isinstance(deployment, Mapping):
-        raise wrong_type("dependent_deployment", "a mapping", deployment)
+def _deployment(deployment: Mapping[str, Any]) -> dict[str, Any]:
     wire = {
         key: _camel_keys(value) if isinstance(value, Mapping) else value for key, value in deployment.items()
     }
     if "env_variables" in deployment:
-        wire["env_variables"] = _env_variables(deployment["env_variables"])
-    return _json_mapping("dependent_deployment", _camel_keys(wire))
+        wire["env_variables"] = _env_variables(deployment["env_variables"] or {})
+    return dict(json_value(_camel_keys(wire), plain))
 
 
 def _camel_keys(values: Mapping[Any, Any]) -> dict[Any, Any]:
     return {camel_case(key) if isinstance(key, str) else key: value for key, value in values.items()}
-
-
-def _json_mapping(where: str, values: Any) -> dict[str, Any]:
-    if not isinstance(values, Mapping):
-        raise wrong_type(where, "a mapping", values)
-    try:
-        return dict(json_value(values, _plain))
-    except (TypeError, RecursionError) as error:
-        raise MCLIRunConfigValidationError(f"{where!r} cannot be sent: {error}") from None
-
-
-def _plain(value: object) -> object:
-    """Give what stands for a value of YAML or of Python that JSON does not know."""
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Enum):
-        return value.value
-    raise TypeError(f"JSON has no form for a {type(value).__name__}")
 
 
 # From the wire
@@ -202,7 +172,7 @@ def _our_section(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _old_places(original: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what once stood beside `compute`; clients send `cpus: 0` there, which means nothing."""
+    """Return what once stood beside `compute`; clients send `cpus: 0` there, which means nothing."""
     places = {"gpuType": "gpu_type", "gpuNum": "gpus", "cluster": "cluster", "cpus": "cpus"}
     return {name: original[key] for key, name in places.items() if original.get(key)}
 

@@ -2,32 +2,33 @@
 
 # No postponed annotations: the types below are looked at.
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import Enum
+from numbers import Real
 from typing import Any, TypedDict
 
-from mcli._spelling import camel_case, kind_of
-from mcli.exceptions import MCLIRunConfigValidationError
+from mcli._spelling import camel_case
 
 __all__ = [
+    "INTEGRATIONS",
+    "LEAST",
+    "LONGEST_HOURS",
     "SECTIONS",
+    "TYPE_NAMES",
     "ComputeConfig",
-    "Place",
     "SchedulingConfig",
-    "check_type",
-    "checked",
-    "environment",
+    "env_text",
+    "is_of",
     "known_name",
-    "nowhere",
-    "suggestion",
-    "wrong_type",
+    "plain",
 ]
 
 
 class ComputeConfig(TypedDict, total=False):
-    """Where a run is to be. Usually a cluster or an instance, and a number of GPUs, are enough.
+    """Where a run executes. Usually a cluster or an instance, and a number of GPUs, are enough.
 
     >>> ComputeConfig(cluster="r1z1", gpus=8)
     {'cluster': 'r1z1', 'gpus': 8}
@@ -50,7 +51,7 @@ class ComputeConfig(TypedDict, total=False):
 
 
 class SchedulingConfig(TypedDict, total=False):
-    """When a run is to be, and for how long.
+    """When a run executes, and for how long.
 
     >>> SchedulingConfig(priority="low", max_duration=0.75)
     {'priority': 'low', 'max_duration': 0.75}
@@ -59,13 +60,13 @@ class SchedulingConfig(TypedDict, total=False):
     priority: str
     """`auto` (the default), `low` or `lowest`."""
     preemptible: bool
-    """Whether runs of higher priority may interrupt this one; it is then queued again."""
+    """Whether runs of higher priority may interrupt this one; it is then queued again. Default: false."""
     max_retries: int
-    """How often the run is tried again after it failed."""
+    """How often the run is tried again after it failed. Default: 0."""
     retry_on_system_failure: bool
-    """Whether the run is tried again after its machine failed."""
+    """Whether the run is tried again after its machine failed. Default: false."""
     max_duration: float
-    """Hours until the run is stopped."""
+    """Hours after which the run is stopped. Default: without a limit."""
     resumable: bool
     """Of older configurations."""
     watchdogEnabled: bool
@@ -78,7 +79,13 @@ SECTIONS: dict[str, Mapping[str, Any]] = {
 }
 """The types of the values, by section and key."""
 
-_TYPE_NAMES: dict[Any, str] = {
+LEAST: dict[str, int] = dict.fromkeys(("gpus", "cpus", "nodes", "gpu_num", "max_retries"), 0)
+"""The smallest number that makes sense, by key."""
+
+LONGEST_HOURS = (2**31 - 1) // 3600
+"""The longest duration whose seconds are a number of the wire."""
+
+TYPE_NAMES: dict[Any, str] = {
     str: "a text",
     int: "a whole number",
     float: "a number",
@@ -86,46 +93,16 @@ _TYPE_NAMES: dict[Any, str] = {
     list[str]: "a list of texts",
 }
 
-Place = Callable[[str], str]
-"""Tells for a key where a person finds it, as the beginning of a sentence."""
-
-
-def nowhere(_key: str) -> str:
-    """Tell nothing: the value is in a Python program."""
-    return ""
-
-
-_MEANT = {
-    "entrypoint": "command",
-    "env": "env_variables",
-    "gpu_num": "gpus",
-    "num_gpus": "compute.gpus",
-    "platform": "compute.cluster",
-    "run_name": "name",
+INTEGRATIONS: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    "git_repo": ("git_repo", ("git_branch", "git_commit", "path", "pip_install", "ssh_clone", "host")),
+    "local_dir": ("path", ("include_untracked",)),
+    "pip_packages": ("packages", ("upgrade",)),
+    "apt_packages": ("packages", ()),
+    "wandb": ("project", ("entity", "group", "name", "job_type", "tags")),
+    "comet_ml": (None, ("project", "workspace")),
+    "mlflow": ("experiment_name", ("tracking_uri",)),
 }
-"""What unknown keys mean, where likeness does not tell."""
-
-
-def checked(section: str, values: object, place: Place = nowhere) -> dict[str, Any]:
-    """Return the known values of a section by their Python names; what is None is left out.
-
-    Raises:
-        MCLIRunConfigValidationError: The section is no mapping, or a value has a wrong type.
-    """
-    if not isinstance(values, Mapping):
-        raise wrong_type(section, "a mapping of `key: value` lines", values, place)
-    names = {known_name(section, key): value for key, value in values.items() if value is not None}
-    return {
-        name: check_type(f"{section}.{name}", value, SECTIONS[section][name], place)
-        for name, value in names.items()
-        if name is not None
-    }
-
-
-def known_name(section: str, key: object) -> str | None:
-    """Return what a key of a section, in Python's or the wire's spelling, is called in Python."""
-    return _PYTHON_NAMES[section].get(key)
-
+"""What every kind of integration needs, and what else it takes. Platforms may know others."""
 
 _PYTHON_NAMES: dict[str, dict[object, str]] = {
     section: {spelling: name for name in names for spelling in (name, camel_case(name))}
@@ -133,51 +110,59 @@ _PYTHON_NAMES: dict[str, dict[object, str]] = {
 }
 
 
-def check_type(where: str, value: Any, kind: Any, place: Place = nowhere) -> Any:
-    """Return the value, if it is of the kind. Whole floats are also `int`; enum members are their values."""
-    plain: Any = value.value if isinstance(value, Enum) else value
-    if not _is(plain, kind):
-        raise MCLIRunConfigValidationError(f"{place(where)}{where!r} is {_TYPE_NAMES[kind]}, not {plain!r}")
-    return int(plain) if kind is int else plain
+def known_name(section: str, key: object) -> str | None:
+    """Return what a key of a section, in Python's or the wire's spelling, is called in Python.
+
+    >>> known_name("compute", "gpuType"), known_name("compute", "gpu_num")
+    ('gpu_type', None)
+    """
+    return _PYTHON_NAMES[section].get(key)
 
 
-def _is(value: object, kind: Any) -> bool:
+def plain(value: object, kind: Any) -> Any:
+    """Return a value that is of the kind as JSON has it: members of enumerations as their values, 8.0 as 8."""
+    if isinstance(value, Enum):
+        value = value.value
+    if kind == list[str] and isinstance(value, list | tuple):
+        return [str.__str__(item) for item in value]
+    convert = _CONVERT.get(kind)
+    return value if convert is None else convert(value)
+
+
+def _number(value: Any) -> int | float:
+    return int(value) if isinstance(value, int) else float(value)
+
+
+_CONVERT: dict[Any, Callable[[Any], Any]] = {str: str.__str__, int: int, float: _number}
+
+
+def is_of(value: object, kind: Any) -> bool:
+    """Tell whether a value is of the kind. Whole floats are also `int`, members of enumerations are their values.
+
+    >>> is_of(8.0, int), is_of(True, int), is_of(float("inf"), float), is_of(("n",), list[str])
+    (True, False, False, True)
+    """
+    if isinstance(value, Enum):
+        value = value.value
     if kind == list[str]:
         return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     if kind not in {int, float}:
         return isinstance(value, kind)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         return False
-    return kind is float or value == int(value)
+    return kind is float or value == int(plain(value, float))
 
 
-def environment(variables: object, place: Place = nowhere) -> dict[str, Any]:
-    """Return environment variables by name; also of the list of `key` and `value` that they once were.
+def env_text(value: object) -> str | None:
+    """Return the text of an environment variable, None for a value that has none.
 
-    Raises:
-        MCLIRunConfigValidationError: They are neither.
+    >>> env_text(8), env_text(Decimal("1.50")), env_text({"a": 1})
+    ('8', '1.50', None)
     """
-    if isinstance(variables, Mapping):
-        return dict(variables)
-    if isinstance(variables, list) and all(isinstance(item, Mapping) and "key" in item for item in variables):
-        return {item["key"]: item.get("value") for item in variables}
-    raise wrong_type("env_variables", "a mapping of names to values", variables, place)
-
-
-def wrong_type(
-    where: str, wanted: str, value: object, place: Place = nowhere
-) -> MCLIRunConfigValidationError:
-    """Return the error to raise. The value may hold secrets, so only its type is named."""
-    return MCLIRunConfigValidationError(f"{place(where)}{where!r} is {wanted}, not {kind_of(value)}")
-
-
-def suggestion(key: object, names: Iterable[str]) -> str:
-    """Return what else a person may have meant by an unknown key, as the end of a sentence, or nothing.
-
-    >>> suggestion("schudling", ["scheduling", "name"])
-    "; did you mean 'scheduling'?"
-    """
-    by_last_part = {name.rpartition(".")[2]: name for name in reversed(list(names))}
-    close = difflib.get_close_matches(str(key), by_last_part, n=1, cutoff=0.7)
-    meant = _MEANT.get(str(key)) or (by_last_part[close[0]] if close else None)
-    return f"; did you mean {meant!r}?" if meant else ""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    # numpy's own true and false are not numbers to Python
+    is_scalar = isinstance(value, str | Real | Decimal) or type(value).__name__ in {"bool", "bool_"}
+    return str(value) if is_scalar else None

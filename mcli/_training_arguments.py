@@ -1,6 +1,6 @@
 """What finetuning and pretraining are asked for: checked, and brought into the form of the wire. Pure.
 
-Only what can be wrong for any platform is refused here; what a platform supports is its own to say.
+Only what is wrong for every platform is refused here; what it supports is for each platform to say.
 """
 
 from __future__ import annotations
@@ -8,16 +8,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, get_args
 
-import pydantic
 from mcli_mapi.base_model import Input
 from mcli_mapi.input_types import ExperimentTrackerInput, MlflowInput, WandbInput
 
-from mcli._run_sections import suggestion
-from mcli._spelling import kind_of, snake_case
+from mcli._arguments import given
+from mcli._run_sections import TYPE_NAMES, is_of, plain
+from mcli._spelling import is_text, kind_of, nearest, shown, snake_case
 from mcli.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 __all__ = [
     "ExperimentTracker",
@@ -41,7 +45,7 @@ InputT = TypeVar("InputT", bound=Input)
 _STORES = "s3://, gs:// or oci://"
 _STORED = re.compile(r"(s3|gs|oci|hf)://.+|dbfs:/.+|file:///.+|[/~].*|\.\.?/.*", re.DOTALL)
 """Where data may be: in a cloud's store, or, on a local platform, in this machine's files."""
-_HERE = "on a local platform also with / or ./"
+_HERE = "or, on a local platform, with / or ./"
 _DATASET = re.compile(r"[\w.-]+(/[\w.-]+){1,2}")
 _TRACKERS: Mapping[str, type[Input]] = {"mlflow": MlflowInput, "wandb": WandbInput}
 _DURATION = re.compile(r"[0-9][0-9_]*(ba|ep|tok)")
@@ -81,21 +85,21 @@ def text(what: str, value: object) -> str:
     """Return a text that is not empty.
 
     Raises:
-        ValidationError: It is none.
+        ValidationError: It is not one.
     """
-    if not isinstance(value, str) or not value.strip():
-        raise ValidationError(f"{what} is a text that is not empty, not {value!r}")
-    return value
+    if not isinstance(value, str) or not value.strip() or not is_text(value):
+        raise ValidationError(f"{what} must be a text that is not empty, not {shown(value)}")
+    return str.__str__(value)
 
 
 def texts(what: str, values: object) -> list[str]:
     """Return a list of texts, none of them empty.
 
     Raises:
-        ValidationError: It is none.
+        ValidationError: It is not one.
     """
-    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
-        raise ValidationError(f"{what} is a list of texts, not {values!r}")
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ValidationError(f"{what} must be a list of texts, not {shown(values)}")
     return [text(f"{what}[{at}]", value) for at, value in enumerate(values)]
 
 
@@ -110,7 +114,7 @@ def path(what: str, value: object) -> str:
     """
     place = text(what, value)
     if not _STORED.fullmatch(place):
-        raise ValidationError(f"{what} is a path that begins with {_STORES}, {_HERE}; not {place!r}")
+        raise ValidationError(f"{what} must be a path that begins with {_STORES}, {_HERE}; not {place!r}")
     return located(place)
 
 
@@ -126,7 +130,7 @@ def dataset(what: str, value: object) -> str:
     place = text(what, value)
     if not _STORED.fullmatch(place) and not _DATASET.fullmatch(place):
         raise ValidationError(
-            f"{what} is a path that begins with {_STORES}, {_HERE}, or a Hugging Face dataset such as "
+            f"{what} must be a path that begins with {_STORES}, {_HERE}, or a Hugging Face dataset such as "
             f"'mosaicml/dolly_hhrlhf/train'; not {place!r}"
         )
     return located(place)
@@ -145,38 +149,34 @@ def duration(what: str, value: object) -> str:
     """Return a length of training, in batches, epochs or tokens.
 
     Raises:
-        ValidationError: It is none, or nothing long.
+        ValidationError: It is not one, or is zero.
 
     >>> duration("training_duration", "1_000_000tok")
     '1_000_000tok'
     """
-    if (
-        not isinstance(value, str)
-        or not _DURATION.fullmatch(value)
-        or not any(each in "123456789" for each in value)
-    ):
-        raise ValidationError(
-            f"{what} is a number of epochs, batches or tokens, such as '1ep', '100ba' or '1_000_000tok', "
-            f"not {value!r}"
-        )
-    return value
+    if isinstance(value, str) and _DURATION.fullmatch(value) and any(each in "123456789" for each in value):
+        return str.__str__(value)
+    raise ValidationError(
+        f"{what} must be a number of epochs, batches or tokens, such as '1ep', '100ba' or '1_000_000tok', "
+        f"not {shown(value)}"
+    )
 
 
 def positive(what: str, value: object) -> float:
     """Return a number greater than 0, which may be given as text: YAML reads `5e-7` as one.
 
     Raises:
-        ValidationError: It is none.
+        ValidationError: It is not one.
 
     >>> positive("learning_rate", "5e-7")
     5e-07
     """
     try:
-        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else 0.0
+        number = float(value) if isinstance(value, str | Real) and not isinstance(value, bool) else 0.0
     except (ValueError, OverflowError):
         number = 0.0
     if not 0 < number < math.inf:
-        raise ValidationError(f"{what} is a number greater than 0, not {value!r}")
+        raise ValidationError(f"{what} must be a number greater than 0, not {shown(value)}")
     return number
 
 
@@ -184,11 +184,11 @@ def whole(what: str, value: object) -> int:
     """Return a whole number greater than 0, which may be given as text.
 
     Raises:
-        ValidationError: It is none.
+        ValidationError: It is not one.
     """
     number = positive(what, value)
     if number != int(number):
-        raise ValidationError(f"{what} is a whole number, not {value!r}")
+        raise ValidationError(f"{what} must be a whole number, not {shown(value)}")
     return int(number)
 
 
@@ -196,19 +196,32 @@ def made(kind: type[InputT], what: str, values: object) -> InputT:
     """Return a part of a request, made of a mapping; what is None is left out.
 
     Raises:
-        ValidationError: It is no mapping, has an unknown key, or a value of a wrong type.
+        ValidationError: It is not a mapping, has an unknown key, or a value of a wrong type.
     """
     if not isinstance(values, Mapping):
-        raise ValidationError(f"{what} is a mapping, not {kind_of(values)}")
+        raise ValidationError(f"{what} must be a mapping, not {kind_of(values)}")
+    fields = kind.model_fields
     for key in values:
-        if key not in kind.model_fields:
-            raise ValidationError(f"{what} has no {key!r}{suggestion(key, kind.model_fields)}")
-    try:
-        return kind(**{key: value for key, value in values.items() if value is not None})
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, (what, *first["loc"])))
-        raise ValidationError(f"{where}: {first['msg']}") from None
+        if key not in fields:
+            meant = nearest(str(key), fields)
+            hint = f"did you mean {meant!r}?" if meant else f"it takes {', '.join(fields)}"
+            raise ValidationError(f"{what} has the unknown key {key!r}; {hint}")
+    return kind(**{key: _of(f"{what}.{key}", value, fields[key]) for key, value in given(values).items()})
+
+
+def _of(what: str, value: object, field: FieldInfo) -> Any:
+    kind = next(
+        (each for each in (field.annotation, *get_args(field.annotation)) if each in TYPE_NAMES), None
+    )
+    if kind is None:
+        return value
+    if not is_of(value, kind):
+        raise ValidationError(f"{what} must be {TYPE_NAMES[kind]}, not {shown(value)}")
+    found = plain(value, kind)
+    for each in found if kind == list[str] else (found,):
+        if isinstance(each, str) and not is_text(each):
+            raise ValidationError(f"{what} must be Unicode text, not one with half a character")
+    return found
 
 
 def experiment_tracker(values: object) -> ExperimentTrackerInput:
@@ -233,6 +246,5 @@ def our_tracker(told: object) -> dict[str, Any] | None:
         name: {snake_case(key): value for key, value in tracker.items()}
         if isinstance(tracker, Mapping)
         else tracker
-        for name, tracker in told.items()
-        if tracker is not None
+        for name, tracker in given(told).items()
     }

@@ -10,7 +10,7 @@ __all__ = ["warn"]
 
 def warn(text: str, category: type[Warning] = UserWarning) -> None:
     """Warn whoever called into this package."""
-    level, frame = 2, sys._getframe(1)  # noqa: SLF001  # documented, and what `warnings` itself uses
+    level, frame = 2, sys._getframe(1)  # noqa: SLF001 - documented, and what `warnings` itself uses
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "mcli":
         level, frame = level + 1, frame.f_back
     warnings.warn(text, category, level)

@@ -6,14 +6,24 @@ import functools
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from yaml import Node
+    from yaml import MappingNode, Node
 
-__all__ = ["Document", "dump", "parse"]
+__all__ = ["BrokenYamlError", "Document", "Path", "Place", "dump", "parse"]
 
 # yaml is imported where it is used: it would double the start-up cost of the package.
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The keys and numbers that lead from the whole to a value."""
+
+
+class Place(NamedTuple):
+    """Where something stands in a text; lines and columns count from 1."""
+
+    line: int
+    column: int
 
 
 class Document(NamedTuple):
@@ -21,19 +31,28 @@ class Document(NamedTuple):
 
     value: Any
     """What PyYAML's safe loader gives (YAML 1.1: `5e-7` is a text); None for an empty text."""
-    node: Node | None
-    """Where in the text it came from."""
+    keys: dict[Path, Place]
+    """Where the keys stand."""
+    values: dict[Path, Place]
+    """Where the values stand."""
+    repeated: dict[Path, tuple[Place, ...]]
+    """Keys that are given more than once in one mapping, and where. The last one counts."""
 
-    def lines(self) -> dict[str, int]:
-        """Give the lines of all keys of the first two levels, by `key` and `key.key`, counted from 1."""
-        return {".".join(path): line for path, line in _key_lines(self.node, levels=2)}
+
+class BrokenYamlError(ValueError):
+    """A text that is not YAML. The message quotes nothing of it."""
+
+    def __init__(self, reason: str, place: Place | None = None) -> None:
+        super().__init__(f"line {place.line}, column {place.column}: {reason}" if place else reason)
+        self.reason = reason
+        self.place = place
 
 
 def parse(source: str | bytes) -> Document:
     """Parse one YAML document.
 
     Raises:
-        ValueError: It is broken. The message says where and why, and quotes nothing of it.
+        BrokenYamlError: It is not one. The error says where and why.
     """
     import yaml
 
@@ -41,18 +60,66 @@ def parse(source: str | bytes) -> Document:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(source)
         try:
             node = loader.get_single_node()
-            return Document(None if node is None else loader.construct_document(node), node)
+            # before the construction, which merges mappings into one another
+            places = _places(node)
+            return Document(None if node is None else loader.construct_document(node), *places)
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ValueError(f"{place}{error.problem or error.context}") from None
+        raise _broken(error) from None
     except yaml.YAMLError:
-        raise ValueError("it holds bytes that are no text") from None
+        raise BrokenYamlError("it holds bytes that are not text") from None
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
         # What the safe loader lets out for `2024-13-45`, `!!bool maybe` and the like.
-        raise ValueError("it holds a value that its YAML type does not allow") from None
+        raise BrokenYamlError("it holds a value that its YAML type does not allow") from None
+
+
+def _broken(error: Any) -> BrokenYamlError:
+    mark = error.problem_mark or error.context_mark
+    reason = str(error.problem or error.context)
+    if "single document" in str(error.context):
+        reason = "a second document begins here; the file must hold one"
+    return BrokenYamlError(reason, _place(mark) if mark else None)
+
+
+def _place(mark: Any) -> Place:
+    return Place(mark.line + 1, mark.column + 1)
+
+
+def _places(root: Node | None) -> tuple[dict[Path, Place], dict[Path, Place], dict[Path, tuple[Place, ...]]]:
+    """Find where keys and values stand. Of what an alias repeats, only the place of the alias is known."""
+    from yaml import MappingNode, SequenceNode
+
+    keys: dict[Path, Place] = {}
+    values: dict[Path, Place] = {}
+    repeated: dict[Path, tuple[Place, ...]] = {}
+    left: list[tuple[Path, Node]] = [] if root is None else [((), root)]
+    seen: set[int] = set()
+    while left:
+        path, node = left.pop()
+        values[path] = _place(node.start_mark)
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, SequenceNode):
+            left += [((*path, number), item) for number, item in enumerate(node.value)]
+        if isinstance(node, MappingNode):
+            for key, places in _keys(node).items():
+                keys[*path, key] = places[-1]
+                if len(places) > 1:
+                    repeated[*path, key] = tuple(places)
+            left += [((*path, str(key.value)), value) for key, value in reversed(node.value)]
+    return keys, values, repeated
+
+
+def _keys(node: MappingNode) -> dict[str, list[Place]]:
+    from yaml import ScalarNode
+
+    found: dict[str, list[Place]] = {}
+    for key, _ in node.value:
+        if isinstance(key, ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            found.setdefault(key.value, []).append(_place(key.start_mark))
+    return found
 
 
 def dump(value: object) -> str:
@@ -87,16 +154,3 @@ def _dumper() -> Any:
     }.items():
         dumper_class.add_multi_representer(kind, represent)
     return dumper_class
-
-
-def _key_lines(node: Node | None, levels: int) -> list[tuple[tuple[str, ...], int]]:
-    from yaml import MappingNode, ScalarNode
-
-    if not isinstance(node, MappingNode) or not levels:
-        return []
-    found: list[tuple[tuple[str, ...], int]] = []
-    for key, value in node.value:
-        if isinstance(key, ScalarNode):
-            found.append(((key.value,), key.start_mark.line + 1))
-            found += [((key.value, *path), line) for path, line in _key_lines(value, levels - 1)]
-    return found

@@ -2,7 +2,7 @@
 # ruff: noqa: A002, ASYNC109, PYI021 - what the calls are like; editors show the docstrings
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from datetime import datetime
+from datetime import date
 from typing import Any, Literal
 
 from mcli._arguments import Named
@@ -134,7 +134,7 @@ async def delete_finetuning_run(
 async def delete_finetuning_runs(
     runs: Iterable[str | Named], *, timeout: float | None = 10, future: Literal[False] = False
 ) -> ObjectList[Finetune]:
-    """Delete several finetuning runs; see `delete_finetuning_run`. An empty list deletes none.
+    """Delete several finetuning runs; see `delete_finetuning_run`. An empty list deletes nothing.
 
     See `mcli.delete_finetuning_runs`.
     """
@@ -148,7 +148,7 @@ async def delete_run(run: str | Named, *, timeout: float | None = 10, future: Li
 async def delete_runs(
     runs: Iterable[str | Named], *, timeout: float | None = 10, future: Literal[False] = False
 ) -> ObjectList[Run]:
-    """Delete several runs; see `delete_run`. An empty list deletes none.
+    """Delete several runs; see `delete_run`. An empty list deletes nothing.
 
     See `mcli.delete_runs`.
     """
@@ -218,13 +218,13 @@ async def get_current_user(*, timeout: float | None = 10, future: Literal[False]
 async def get_finetuning_runs(
     finetuning_runs: Iterable[str | Named] | None = None,
     *,
-    before: str | datetime | None = None,
-    after: str | datetime | None = None,
+    before: str | date | None = None,
+    after: str | date | None = None,
     statuses: Iterable[str | RunStatus] | None = None,
     user_emails: Iterable[str] | None = None,
     include_details: bool = False,
     include_deleted: bool = False,
-    limit: int | None = 100,
+    limit: int | None = ...,
     timeout: float | None = 10,
     future: Literal[False] = False,
 ) -> PaginatedObjectList[Finetune]:
@@ -268,8 +268,8 @@ async def get_runs(
     runs: Iterable[str | Named] | None = None,
     *,
     cluster_names: Iterable[str | Named] | None = None,
-    before: str | datetime | None = None,
-    after: str | datetime | None = None,
+    before: str | date | None = None,
+    after: str | date | None = None,
     gpu_types: Iterable[str] | None = None,
     gpu_nums: Iterable[int] | None = None,
     statuses: Iterable[str | RunStatus] | None = None,
@@ -279,9 +279,9 @@ async def get_runs(
     run_types: Iterable[str | RunType] | None = None,
     include_details: bool = False,
     include_deleted: bool = False,
-    ended_before: str | datetime | None = None,
-    ended_after: str | datetime | None = None,
-    limit: int | None = 100,
+    ended_before: str | date | None = None,
+    ended_after: str | date | None = None,
+    limit: int | None = ...,
 ) -> PaginatedObjectList[Run]:
     """List runs, the newest first.
 
@@ -322,7 +322,7 @@ async def list_finetuning_events(
     """
 
 async def start_run(run: str | Named, *, timeout: float | None = 10, future: Literal[False] = False) -> Run:
-    """Start a run that has ended, as a new attempt from the beginning.
+    """Start a run that has ended, as a new resumption from the beginning.
 
     See `mcli.start_run`.
     """
@@ -330,7 +330,7 @@ async def start_run(run: str | Named, *, timeout: float | None = 10, future: Lit
 async def start_runs(
     runs: Iterable[str | Named], *, timeout: float | None = 10, future: Literal[False] = False
 ) -> ObjectList[Run]:
-    """Start several runs that have ended; see `start_run`. An empty list starts none.
+    """Start several runs that have ended; see `start_run`. An empty list starts nothing.
 
     See `mcli.start_runs`.
     """
@@ -350,7 +350,7 @@ async def stop_finetuning_runs(
     timeout: float | None = 10,
     future: Literal[False] = False,
 ) -> ObjectList[Finetune]:
-    """Stop several finetuning runs; see `stop_finetuning_run`. An empty list stops none.
+    """Stop several finetuning runs; see `stop_finetuning_run`. An empty list stops nothing.
 
     See `mcli.stop_finetuning_runs`.
     """
@@ -370,7 +370,7 @@ async def stop_runs(
     timeout: float | None = 10,
     future: Literal[False] = False,
 ) -> ObjectList[Run]:
-    """Stop several runs; see `stop_run`. An empty list stops none.
+    """Stop several runs; see `stop_run`. An empty list stops nothing.
 
     See `mcli.stop_runs`.
     """

@@ -50,7 +50,7 @@ class Instance:
     name: str
     """Name, as `compute` takes it in `instance`."""
     gpu_type: str | None
-    """Kind of GPU, e.g. `a100_80gb`; None where there is none."""
+    """Kind of GPU, e.g. `a100_80gb`; None for a machine without GPUs."""
     gpus: int
     """GPUs of one machine."""
     nodes: int

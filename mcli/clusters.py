@@ -12,12 +12,12 @@ from mcli_mapi.input_types import (
     SubmissionTypeListFilter,
 )
 
-from mcli._arguments import member, name_of, names_of
+from mcli._arguments import flag, member, name_of, names_of
 from mcli._core.operations import query
+from mcli._core.paging import the_one
 from mcli._core.transport import mapi
 from mcli.cluster_details import ClusterDetails, cluster_of
 from mcli.enums import SubmissionType
-from mcli.exceptions import MAPIException
 from mcli.pages import ObjectList
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ def get_cluster(
         cluster: A `ClusterDetails`, or the name of a cluster.
         include_utilization: Whether to fetch who uses the cluster too.
         include_all: Whether to find clusters too that you may see but not use.
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
+
+    Returns:
+        The cluster.
 
     Raises:
         MAPIException: There is no such cluster (404), or the platform could not be asked.
@@ -56,7 +61,11 @@ def get_cluster(
     0
     """
     name = name_of(cluster, "cluster")
-    return _one(mapi(), _request([name], None, include_all=include_all), name, include_utilization)
+    request = _request([name], None, include_all=include_all)
+    found = _read(mapi(), request, flag("include_utilization", include_utilization))
+    return the_one(
+        found, (404, f"Cluster {name!r} not found", "get_clusters() lists those that you may use.")
+    )
 
 
 @query
@@ -72,10 +81,15 @@ def get_clusters(
     """List the clusters that you may use.
 
     Args:
-        clusters: Only these, as `ClusterDetails` objects or names; an empty list gives none.
+        clusters: Only these, as `ClusterDetails` objects or names; an empty list selects nothing.
         include_utilization: Whether to fetch who uses the clusters too.
         include_all: Whether to list clusters too that you may see but not use.
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
         submission_type_filter: Only clusters that may be used for this, e.g. `TRAINING` or `FINETUNING`.
+
+    Returns:
+        The clusters.
 
     Raises:
         ValueError: The text names no submission type.
@@ -88,7 +102,8 @@ def get_clusters(
     names = None if clusters is None else names_of(clusters, "cluster")
     kind = submission_type_filter
     use = None if kind is None else member(SubmissionType, kind, "submission_type_filter")
-    return _listed(mapi(), names, _request(names, use, include_all=include_all), include_utilization)
+    request = _request(names, use, include_all=include_all)
+    return _listed(mapi(), names, request, flag("include_utilization", include_utilization))
 
 
 def _request(names: list[str] | None, use: SubmissionType | None, *, include_all: bool) -> GetClustersInput:
@@ -97,15 +112,7 @@ def _request(names: list[str] | None, use: SubmissionType | None, *, include_all
         filters.name = StringFilter(in_=names)
     if use is not None:
         filters.allowed_submission_types = SubmissionTypeListFilter(has=enums.SubmissionType(use.name))
-    return GetClustersInput(filters=filters, include_all=include_all)
-
-
-async def _one(client: Mapi, request: GetClustersInput, name: str, utilization: bool) -> ClusterDetails:
-    found = await _read(client, request, utilization)
-    if not found:
-        text = f"Cluster {name!r} not found"
-        raise MAPIException(404, text, "get_clusters() lists those that you may use.")
-    return found[0]
+    return GetClustersInput(filters=filters, include_all=flag("include_all", include_all))
 
 
 async def _listed(

@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mcli import _config_file
+from mcli._spelling import kind_of
+from mcli._tracebacks import without_frames
 from mcli._warnings import warn
 from mcli.exceptions import MCLIConfigError
 
@@ -39,9 +41,9 @@ __all__ = [
 MOSAICML_API_ENDPOINT_ENV = "MOSAICML_API_ENDPOINT"
 """URL to ask, in place of the mode's."""
 MOSAICML_API_KEY_ENV = "MOSAICML_API_KEY"
-"""API key; goes before the file's, also when it is empty."""
-MOSAICML_ACCESS_TOKEN_FILE_ENV = "MOSAICML_ACCESS_TOKEN_FILE"  # noqa: S105 - a name, no token
-"""Path of a file with a token, which counts where there is no key."""
+"""API key; used instead of the file's, also when it is empty."""
+MOSAICML_ACCESS_TOKEN_FILE_ENV = "MOSAICML_ACCESS_TOKEN_FILE"  # noqa: S105 - a name, not a token
+"""Path of a file with a token, which is used where no key is set."""
 MCLI_MODE_ENV = "MCLI_MODE"
 """A member of `MCLIMode`, in any letter case."""
 MCLI_TIMEOUT_ENV = "MCLI_TIMEOUT"
@@ -128,7 +130,7 @@ class MCLIConfig:
 
     @classmethod
     def load_config(cls) -> MCLIConfig:
-        """Read the configuration file; without a file, give an empty configuration.
+        """Read the configuration file; without a file, return an empty configuration.
 
         Raises:
             MCLIConfigError: The file is empty, broken, or cannot be read.
@@ -137,6 +139,7 @@ class MCLIConfig:
         config._in_file = config._entries()
         return config
 
+    @without_frames
     def save_config(self) -> None:
         """Write what was changed since the configuration was loaded.
 
@@ -181,7 +184,7 @@ class MCLIConfig:
         return bool(self.feature_flags.get(str(feature)))
 
     def _entries(self) -> dict[tuple[str, ...], object]:
-        """Give what is filled, by its place in the file."""
+        """Return what is filled, by its place in the file."""
         entries: dict[tuple[str, ...], object] = {
             ("MOSAICML_API_KEY",): self.MOSAICML_API_KEY,
             ("last_update_check",): None if self.last_update_check == _never() else self.last_update_check,
@@ -211,11 +214,15 @@ def _known(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@without_frames
 def initialize(api_key: str | None = None) -> None:
     """Prepare this machine: make the folder of the configuration file, and keep the key if one is given.
 
+    Args:
+        api_key: The key, for the present mode; see `set_api_key`.
+
     Raises:
-        MCLIConfigError: The key is none, or the file cannot be written.
+        MCLIConfigError: The key cannot be one, or the file cannot be written.
 
     >>> import mcli
     >>> mcli.initialize(api_key="not-a-real-key")
@@ -230,18 +237,24 @@ def initialize(api_key: str | None = None) -> None:
         raise MCLIConfigError(f"Cannot make the folder {folder}: {error.strerror}") from error
 
 
+@without_frames
 def set_api_key(api_key: str) -> None:
     """Keep the key for the present mode in the configuration file, for all later calls and programs.
 
-    While `MOSAICML_API_KEY` is set in the environment, that key goes before it; a warning says so.
+    While `MOSAICML_API_KEY` is set in the environment, that key is used instead; a warning says so.
+
+    Args:
+        api_key: The key.
 
     Raises:
-        MCLIConfigError: The key is none, or the file cannot be written.
+        MCLIConfigError: The key cannot be one, or the file cannot be written.
 
     >>> import mcli
     >>> mcli.set_api_key("not-a-real-key")
     """
-    key = _header_value(api_key, "The API key") if isinstance(api_key, str) else ""
+    if not isinstance(api_key, str):
+        raise TypeError(f"api_key must be a text, not {kind_of(api_key)}")
+    key = _header_value(api_key, "The API key")
     if not key:
         raise MCLIConfigError("The API key is empty: mcli.set_api_key('<your key>')")
     present = mode()
@@ -250,7 +263,7 @@ def set_api_key(api_key: str) -> None:
     if MOSAICML_API_KEY_ENV in os.environ:
         warn(
             f"The API key is in {config_path()} now, but the environment variable {MOSAICML_API_KEY_ENV} "
-            "is set and goes before it. Unset the variable to use the new key."
+            "is set and is used instead of it. Unset the variable to use the new key."
         )
 
 
@@ -261,16 +274,18 @@ def config_path() -> Path:
             return Path(path).expanduser()
         return Path(os.environ.get(MCLI_CONFIG_DIR_ENV) or "~/.mosaic").expanduser() / "mcli_config"
     except RuntimeError:
-        raise MCLIConfigError(f"There is no home directory. Set {MCLI_CONFIG_DIR_ENV} to a folder.") from None
+        raise MCLIConfigError(
+            f"The home directory is unknown. Set {MCLI_CONFIG_DIR_ENV} to a folder."
+        ) from None
 
 
 def mode() -> MCLIMode:
-    """Return the mode that `MCLI_MODE` names, PROD without one; for what is no mode, PROD with a warning."""
+    """Return the mode that `MCLI_MODE` names; without one PROD, for an unknown one PROD with a warning."""
     text = os.environ.get(MCLI_MODE_ENV, "").strip()
     known = MCLIMode.__members__.get(text.upper())
     if text and known is None:
         modes = ", ".join(MCLIMode)
-        warn(f"{MCLI_MODE_ENV}={text!r} is no mode, PROD is used. Modes: {modes}.")
+        warn(f"{MCLI_MODE_ENV} must be one of {modes}, not {text!r}; PROD is used.")
     return known or MCLIMode.PROD
 
 
@@ -283,14 +298,14 @@ def endpoint() -> str:
     """Return the URL to ask, of the environment or of the mode.
 
     Raises:
-        MCLIConfigError: The environment names something that is no URL of an endpoint.
+        MCLIConfigError: What the environment names cannot be the URL of an endpoint.
     """
     if not endpoint_is_given():
         return mode().endpoint
     url = os.environ[MOSAICML_API_ENDPOINT_ENV].strip()
     if problem := _url_problem(url):
         raise MCLIConfigError(
-            f"{MOSAICML_API_ENDPOINT_ENV} is no URL of an endpoint: {problem}. "
+            f"{MOSAICML_API_ENDPOINT_ENV} must be the URL of an endpoint: {problem}. "
             "An example is http://127.0.0.1:3001/graphql"
         )
     return url
@@ -300,21 +315,21 @@ def _url_problem(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError as error:
-        return str(error)
+    except ValueError:
+        return "its host or port cannot be read"
     if not url.isprintable() or " " in url:
-        return "it holds blanks or control characters"
+        return "it holds spaces or control characters"
     if parts.scheme not in {"http", "https"}:
         return "it does not begin with http:// or https://"
     if not parts.hostname:
         return "it names no host"
-    return "it holds a user name or a password, which belong nowhere near it" if "@" in parts.netloc else None
+    return "it holds a user name or a password, which do not belong there" if "@" in parts.netloc else None
 
 
 def authorization() -> str:
     """Return the value of the `Authorization` header: the API key as it is, or `Bearer` and the token.
 
-    A key goes before a token, the environment's before the file's. The token is read anew at each call.
+    A key is used rather than a token, the environment's rather than the file's. The token is read anew at each call.
 
     Raises:
         MCLIConfigError: There is neither, or what there is cannot be used.
@@ -326,8 +341,8 @@ def authorization() -> str:
         return f"Bearer {_token(Path(token_file))}"
     raise MCLIConfigError(
         "There is no API key. Set one with mcli.set_api_key('<your key>') or the environment variable "
-        f"{MOSAICML_API_KEY_ENV}. Without an account, set {MCLI_MODE_ENV}=LOCAL: runs are processes on this "
-        "machine then."
+        f"{MOSAICML_API_KEY_ENV}. Without an account, set {MCLI_MODE_ENV}=LOCAL: then runs are processes on "
+        "this machine."
     )
 
 
@@ -357,7 +372,9 @@ def _header_value(text: str, what: str) -> str:
     """Strip a key; refuse one that would end the header's line, or that no header can carry."""
     value = text.strip()
     if not (value.isascii() and value.isprintable()):
-        raise MCLIConfigError(f"{what} holds line breaks or characters that no key has. Copy it once more.")
+        raise MCLIConfigError(
+            f"{what} holds line breaks or characters that a key cannot have. Copy it once more."
+        )
     return value
 
 
@@ -365,7 +382,7 @@ def default_timeout(default: float | None) -> float | None:
     """Return the seconds of `MCLI_TIMEOUT` where it is set, else the default of the call.
 
     Raises:
-        MCLIConfigError: The variable holds no positive number.
+        MCLIConfigError: The variable does not hold a positive number.
     """
     text = os.environ.get(MCLI_TIMEOUT_ENV, "").strip()
     if not text:
@@ -375,5 +392,5 @@ def default_timeout(default: float | None) -> float | None:
     except ValueError:
         seconds = math.nan
     if not seconds > 0:
-        raise MCLIConfigError(f"{MCLI_TIMEOUT_ENV}={text!r} is no number of seconds above 0.")
+        raise MCLIConfigError(f"{MCLI_TIMEOUT_ENV} must be a number of seconds greater than 0, not {text!r}.")
     return None if math.isinf(seconds) else seconds

@@ -1,4 +1,4 @@
-"""The words that runs and clusters are described with.
+"""Enumerations of what runs and clusters can be.
 
 They are strings, because the platform may use words that this version does not know.
 """
@@ -21,7 +21,7 @@ class RunType(StrEnum):
 
     TRAINING = "TRAINING"
     """Submitted by `create_run`."""
-    SECRET_TEST = "SECRET_TEST"  # noqa: S105 - the platform's word, no password
+    SECRET_TEST = "SECRET_TEST"  # noqa: S105 - the platform's word, not a password
     """Submitted by the platform, to try out credentials."""
     INTERACTIVE = "INTERACTIVE"
     """Submitted by `create_interactive_run`."""
@@ -36,7 +36,7 @@ class RunType(StrEnum):
 
     @classmethod
     def from_string(cls, run_type: str) -> RunType:
-        """Read a run type in any letter case; what is none is `RunType.UNKNOWN`.
+        """Read a run type in any letter case; an unknown one is `RunType.UNKNOWN`.
 
         >>> RunType.from_string("hero_run")
         <RunType.HERO_RUN: 'HERO_RUN'>
@@ -65,7 +65,7 @@ class SubmissionType(StrEnum):
 
     @classmethod
     def from_string(cls, submission_type: str) -> SubmissionType:
-        """Read a submission type in any letter case; what is none is TRAINING, with a warning.
+        """Read a submission type in any letter case; an unknown one is TRAINING, with a warning.
 
         >>> SubmissionType.from_string("inference")
         <SubmissionType.INFERENCE: 'INFERENCE'>
@@ -85,7 +85,7 @@ _LABELS = {
 
 
 class GPUType(StrEnum):
-    """Kinds of GPU that have been offered. Wherever one is asked for, any other text will do as well.
+    """Kinds of GPU that have been offered. Wherever one is asked for, any other text is taken as well.
 
     >>> GPUType("a100_80gb")
     <GPUType.A100_80GB: 'a100_80gb'>

@@ -5,9 +5,9 @@
         * `MultiMAPIException`: it refused for several reasons
         * `RunConfigException`: it found a run configuration incomplete
         * `OutcomeUnknown`: it may or may not have done what it was asked to do
+        * `MCLIRunConfigValidationError`: a run configuration cannot be sent (400); also a `ValidationError`
     * `MCLIConfigError`: this machine's configuration cannot be used
-    * `MCLIRunConfigValidationError`: a run configuration cannot be sent
-    * `ValidationError`: an argument cannot be sent
+    * `ValidationError`: an argument cannot be sent; also a `ValueError`
     * `InputDisabledError`: a question would have to be asked where nobody answers
 * `RunStatusNotReached`: a watch ended before the status that was waited for
 
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mcli._problems import Problem
     from mcli.status import RunStatus
 
 __all__ = [
@@ -53,7 +54,7 @@ class MCLIException(Exception):
 
 
 class MAPIException(MCLIException):
-    """Tell that a request to the platform failed.
+    """A request to the platform failed.
 
     The status is an HTTP status by meaning, whatever the transport answered:
 
@@ -88,7 +89,7 @@ class MAPIException(MCLIException):
 
 
 class MultiMAPIException(MAPIException):
-    """Tell that a request failed for several reasons.
+    """A request failed for several reasons.
 
     `status` is the highest of theirs, `message` has all of theirs, one on each line.
 
@@ -111,7 +112,7 @@ class MultiMAPIException(MAPIException):
 
 
 class RunConfigException(MAPIException):
-    """Tell that the platform misses required values in a run configuration.
+    """The platform found that a run configuration lacks required values.
 
     The message calls the values what `RunConfig` calls them.
 
@@ -121,7 +122,7 @@ class RunConfigException(MAPIException):
 
 
 class OutcomeUnknown(MAPIException):
-    """Tell that the platform may or may not have done what it was asked to do.
+    """The platform may or may not have done what it was asked to do.
 
     The connection failed after a change was sent and before its answer came. Repeating the call could do
     it twice (two runs, for example), so it was not repeated. Find out first: `get_runs()` shows whether the
@@ -134,7 +135,7 @@ class OutcomeUnknown(MAPIException):
 
 
 class MCLIConfigError(MCLIException):
-    """Tell that credentials, endpoint or configuration file of this machine cannot be used.
+    """Credentials, endpoint or configuration file of this machine cannot be used.
 
     >>> import mcli
     >>> mcli.set_api_key("")
@@ -143,32 +144,46 @@ class MCLIConfigError(MCLIException):
     """
 
 
-class MCLIRunConfigValidationError(MCLIException, ValueError):
-    """Tell that a run configuration cannot be read, or cannot be sent. It is a `ValueError`, too.
+class ValidationError(MCLIException, ValueError):
+    """An argument cannot be sent. It is a `ValueError`, too."""
+
+
+class MCLIRunConfigValidationError(MAPIException, ValidationError):
+    """A run configuration cannot be read, or cannot be sent: a `MAPIException` of status 400 and a `ValueError`.
+
+    Nothing was sent. The message tells everything that is wrong with it.
 
     >>> import mcli
     >>> mcli.create_run(mcli.RunConfig(name="no-image", command="true"))
     Traceback (most recent call last):
-    mcli.exceptions.MCLIRunConfigValidationError: ...
+    mcli.exceptions.MCLIRunConfigValidationError: Error 400: 'image' is missing...
     """
 
+    problems: list[Problem]
+    """What is wrong, and what else is noteworthy; empty where the text could not be read at all."""
 
-class ValidationError(MCLIException, ValueError):
-    """Tell that an argument cannot be sent. It is a `ValueError`, too."""
+    def __init__(
+        self, message: str, description: str | None = None, *, problems: Iterable[Problem] = ()
+    ) -> None:
+        super().__init__(HTTPStatus.BAD_REQUEST, message, description)
+        self.args = (message, description)  # what pickle and copy give back to __init__
+        self.problems = list(problems)
 
 
 class InputDisabledError(MCLIException):
-    """Tell that a value is missing which only a question at a terminal could bring."""
+    """A value is missing that only a question at a terminal could bring."""
 
 
 class RunStatusNotReached(Exception):
-    """Tell that a watch ended before the run reached the status that was waited for.
+    """A watch ended before the run reached the status that was waited for.
 
-    The connection may have dropped: try again.
+    Either the run has ended in another way, or the connection was lost: the message says which.
 
     >>> from mcli import RunStatus
     >>> print(RunStatusNotReached("bert-x1", RunStatus.RUNNING, RunStatus.COMPLETED))
-    Run 'bert-x1' was last seen RUNNING, it did not reach COMPLETED before the watch ended...
+    Run 'bert-x1' was last seen RUNNING; it did not reach COMPLETED before the watch ended...
+    >>> print(RunStatusNotReached("bert-x1", RunStatus.COMPLETED, RunStatus.FAILED))
+    Run 'bert-x1' has ended as COMPLETED; it will not reach FAILED.
     """
 
     def __init__(self, name: str, actual: RunStatus, expected: RunStatus) -> None:
@@ -181,9 +196,11 @@ class RunStatusNotReached(Exception):
         """The status that was waited for."""
 
     def __str__(self) -> str:
+        if self.actual.is_terminal():
+            return f"Run '{self.name}' has ended as {self.actual}; it will not reach {self.expected}."
         return (
-            f"Run '{self.name}' was last seen {self.actual}, it did not reach {self.expected} "
-            "before the watch ended. The connection may have dropped: try again."
+            f"Run '{self.name}' was last seen {self.actual}; it did not reach {self.expected} "
+            "before the watch ended. The connection may have been lost: try again."
         )
 
 
@@ -191,7 +208,7 @@ def from_graphql(errors: object, status: int) -> MAPIException:
     """Translate the `errors` of a GraphQL answer, in any shape, into one exception.
 
     Several errors become one `MultiMAPIException`, a `Bad run request` becomes a `RunConfigException`. An
-    error without a usable code has the HTTP `status` of the answer, or 500 where that tells of no error.
+    error without a usable code has the HTTP `status` of the answer, or 500 where that is not an error.
     Only the messages of the errors get into the exception; nothing here raises.
 
     >>> from_graphql([{"message": "Run not found", "extensions": {"code": 404}}], 200)
@@ -229,7 +246,7 @@ _STATUS_OF_NAME = {
 
 
 def _status_of_code(code: object) -> int | None:
-    """Give the HTTP status that `extensions.code` means, None for a code that means none."""
+    """Return the HTTP status that `extensions.code` means, None for a code without a meaning."""
     if isinstance(code, int) and 400 <= code <= 599:
         return int(code)
     if not isinstance(code, str):
@@ -249,7 +266,7 @@ _OUR_NAME = {
 
 
 def _in_our_words(message: str) -> str:
-    """Name the fields that a `Bad run request` misses as `RunConfig` names them."""
+    """Name the missing fields of a `Bad run request` as `RunConfig` names them."""
     paths: list[str] = re.findall(r"([A-Za-z]+(?:\.[A-Za-z]+)*) is a required field", message)
     names = dict.fromkeys(".".join(_OUR_NAME.get(part, part) for part in path.split(".")) for path in paths)
     missing = ", ".join(names)

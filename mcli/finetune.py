@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from mcli.finetune_config import FinetuneConfig, from_wire
+from mcli.finetune_config import FinetuneConfig, finetune_config_of
 from mcli.run_details import FormattedRunEvent, event
 from mcli.status import RunStatus
 
@@ -76,6 +76,6 @@ def finetune_of(fields: FinetuneFields) -> Finetune:
         finetune.model = details.model
         finetune.save_folder = details.save_folder
         finetune.train_data_path = details.train_data_path
-        finetune.submitted_config = from_wire(details)
+        finetune.submitted_config = finetune_config_of(details)
         finetune.events = [event(each) for each in details.formatted_finetuning_events]
     return finetune

@@ -1,4 +1,4 @@
-"""What a finetuning run is asked to be."""
+"""What is asked of a finetuning run: `FinetuneConfig`, from and to the wire."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcli_mapi import enums
 from mcli_mapi.input_types import FinetuneConfigInput
 
 from mcli import _training_arguments as check
-from mcli._arguments import member
+from mcli._arguments import flag, member
 from mcli._training_arguments import ExperimentTracker, MlflowTracker, WandbTracker
 from mcli.exceptions import ValidationError
 
@@ -37,7 +37,7 @@ class FinetuneTaskType(StrEnum):
 
 @dataclass
 class FinetuneConfig:
-    """What a finetuning run is asked to be; see `create_finetuning_run` for what each part means.
+    """What is asked of a finetuning run; see `create_finetuning_run` for what each part means.
 
     >>> FinetuneConfig("mosaicml/mpt-7b", "s3://my-bucket/train.jsonl", "s3://my-bucket/out").task_type
     <FinetuneTaskType.INSTRUCTION_FINETUNE: 'INSTRUCTION_FINETUNE'>
@@ -60,11 +60,11 @@ class FinetuneConfig:
     """Sent; platforms do not tell of it."""
 
 
-def to_wire(config: FinetuneConfig) -> FinetuneConfigInput:
+def finetune_input(config: FinetuneConfig) -> FinetuneConfigInput:
     """Return the `config` of a create request; what is None is not in it.
 
     Raises:
-        ValidationError: A value has a wrong type, or cannot be meant.
+        ValidationError: A value has a wrong type, or makes no sense.
     """
     task = _task_type(config.task_type)
     data = check.path if task is FinetuneTaskType.CONTINUED_PRETRAIN else check.dataset
@@ -89,19 +89,19 @@ def to_wire(config: FinetuneConfig) -> FinetuneConfigInput:
     if config.experiment_tracker is not None:
         sent.experiment_tracker = check.experiment_tracker(config.experiment_tracker)
     if config.disable_credentials_check is not None:
-        sent.disable_credentials_check = bool(config.disable_credentials_check)
+        sent.disable_credentials_check = flag("disable_credentials_check", config.disable_credentials_check)
     return sent
 
 
 def _task_type(value: str) -> FinetuneTaskType:
     try:
         return member(FinetuneTaskType, value, "task_type")
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValidationError(str(error)) from None
 
 
-def from_wire(details: FinetuneDetailsFields) -> FinetuneConfig:
-    """Read what a finetuning run was asked to be."""
+def finetune_config_of(details: FinetuneDetailsFields) -> FinetuneConfig:
+    """Read what was asked of a finetuning run."""
     task = details.task_type or FinetuneTaskType.INSTRUCTION_FINETUNE
     known = FinetuneTaskType.__members__
     return FinetuneConfig(

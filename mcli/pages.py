@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from functools import partial
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Generic,
-    Literal,
-    Protocol,
-    Self,
-    SupportsIndex,
-    TypeVar,
-    cast,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar, cast, overload
 
-from mcli._core.operations import query, timeout_of_call
-from mcli._core.transport import mapi
-from mcli.exceptions import MAPIException
+from mcli._arguments import whole
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import pandas as pd
-    from mcli_mapi.client import Mapi
 
 __all__ = ["ObjectList", "PaginatedObjectList"]
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
 class ObjectList(list[T], Generic[T]):
@@ -195,7 +179,7 @@ class PaginatedObjectList(ObjectList[T]):
             MAPIException: The request failed.
             TimeoutError: It took longer than the `timeout` of the call that gave the first page.
         """
-        arguments = self._pagination(limit)
+        arguments = self._pagination(None if limit is None else whole("limit", limit, least=1))
         if arguments is None:
             raise StopIteration
         return self._query(**arguments)
@@ -208,66 +192,3 @@ class PaginatedObjectList(ObjectList[T]):
             if not page.has_next_page:
                 return
             page = cast("Self", page.next_page())
-
-
-class Source(Protocol[T_co]):
-    """Reads one page of a list; a partial of a module's function, so that lists of pages pickle."""
-
-    def __call__(
-        self, client: Mapi, cursor: str | None, limit: int | None
-    ) -> Coroutine[Any, Any, tuple[Sequence[T_co], str | None]]:
-        """Return the objects of the page that begins at the cursor, and the cursor of the next, None at the end."""
-        ...
-
-
-async def read_page(
-    client: Mapi, source: Source[T], obj: type[T], limit: int | None, cursor: str | None = None
-) -> PaginatedObjectList[T]:
-    """Read one page of a list, the first without a cursor."""
-    items, following = await source(client, cursor, limit)
-    return _page(items, source, obj, limit, _moved(cursor, following))
-
-
-async def read_all(
-    client: Mapi, source: Source[T], obj: type[T], limit: int | None
-) -> PaginatedObjectList[T]:
-    """Read a list to its end, as one page."""
-    found: list[T] = []
-    cursor = None
-    while True:
-        items, following = await source(client, cursor, limit)
-        found += items
-        if following is None:
-            return _page(found, source, obj, limit, None)
-        cursor = _moved(cursor, following)
-
-
-def _page(
-    items: Iterable[T], source: Source[T], obj: type[T], limit: int | None, following: str | None
-) -> PaginatedObjectList[T]:
-    read_next = partial(next_page, source, obj, timeout=timeout_of_call.get())
-    return PaginatedObjectList(items, obj, read_next, partial(_next, following, limit))
-
-
-def _next(cursor: str | None, limit: int | None, new_limit: int | None) -> Mapping[str, Any] | None:
-    return None if cursor is None else {"cursor": cursor, "limit": new_limit or limit}
-
-
-@query
-def next_page(
-    source: Source[T],
-    obj: type[T],
-    *,
-    cursor: str | None,
-    limit: int | None,
-    timeout: float | None = 10,
-    future: Literal[False] = False,
-) -> Coroutine[Any, Any, PaginatedObjectList[T]]:
-    """Read a later page of a list."""
-    return read_page(mapi(), source, obj, limit, cursor)
-
-
-def _moved(cursor: str | None, following: str | None) -> str | None:
-    if following is not None and cursor == following:
-        raise MAPIException(500, "The platform's pages do not end: the next one is the same again.")
-    return following

@@ -15,9 +15,11 @@ from mcli_mapi.input_types import (
 )
 
 from mcli import _training_arguments as check
+from mcli._arguments import given
 from mcli._core.operations import mutation
+from mcli._core.paging import the_one
 from mcli._core.transport import mapi
-from mcli.exceptions import MAPIException, ValidationError
+from mcli.exceptions import ValidationError
 from mcli.run import Run, run_of
 
 if TYPE_CHECKING:
@@ -92,19 +94,23 @@ def create_pretraining_run(
         train_data: Paths, or datasets by name, each with its path and proportion:
             `{"web": {"path": "s3://bucket/web", "proportion": 0.8}, "code": {…}}`.
         save_folder: Where checkpoints are saved, below `<save_folder>/<run name>`, e.g. `s3://bucket/checkpoints`.
-        compute: Where to train, and on how much; platforms want it for now.
-        tokenizer: What to use instead of the model's.
+        compute: Where to train, and on how much; platforms ask for it for now. See `ComputeConfig`.
+        tokenizer: What to use instead of the model's; see `Tokenizer`.
         training_duration: In epochs, batches or tokens: `1ep` (the default), `100ba`, `1_000_000tok`.
-        parameters: Learning rate and the like. For a learning rate, text will do: YAML reads `5e-7` as text.
-        eval: Evaluation data and prompts.
+        parameters: `learning_rate` (peak; default 5e-7; text is taken too, because YAML reads `5e-7` as text),
+            `context_length` (tokens after which data are truncated; default: the model's) and `vocab_size`.
+        eval: Evaluation data and prompts; see `PretrainEval`.
         experiment_tracker: Where metrics are logged, e.g. `{"wandb": {"project": "my-project"}}`.
-        custom_weights_path: Where a Composer checkpoint is to begin with.
+        custom_weights_path: Where the Composer checkpoint is that the training begins with. Default: the model's
+            weights.
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
 
     Returns:
         The run, of type PRETRAINING, with details. Its name has the model's, and a suffix that makes it unique.
 
     Raises:
-        ValidationError: An argument cannot be meant, e.g. proportions that do not add up to 1.
+        ValidationError: An argument makes no sense, e.g. proportions that do not add up to 1.
         MAPIException: The platform refused it, or could not be asked.
         OutcomeUnknown: The connection failed after the request was sent.
 
@@ -119,9 +125,9 @@ def create_pretraining_run(
         model=check.text("model", model),
         train_data=_train_data(train_data),
         save_folder=check.path("save_folder", save_folder),
-        compute=check.made(ComputeInput, "compute", compute or {}),
-        parameters=_parameters(parameters or {}),
-        eval=_evaluation(eval or {}),
+        compute=check.made(ComputeInput, "compute", {} if compute is None else compute),
+        parameters=_parameters({} if parameters is None else parameters),
+        eval=_evaluation({} if eval is None else eval),
     )
     if tokenizer is not None:
         sent.tokenizer = check.made(TokenizerInput, "tokenizer", tokenizer)
@@ -131,32 +137,31 @@ def create_pretraining_run(
         sent.experiment_tracker = check.experiment_tracker(experiment_tracker)
     if custom_weights_path is not None:
         sent.custom_weights_path = check.path("custom_weights_path", custom_weights_path)
-    return _created(mapi(), sent)
+    return the_one(
+        _created(mapi(), sent), (500, "The platform answered without the run that it was to create.")
+    )
 
 
-async def _created(client: Mapi, sent: CreatePretrainInput) -> Run:
-    created = (await client.create_pretrain(sent)).create_pretrain
-    if not created:
-        raise MAPIException(500, "The platform answered without the run that it was to create.")
-    return run_of(created[0])
+async def _created(client: Mapi, sent: CreatePretrainInput) -> list[Run]:
+    return [run_of(each) for each in (await client.create_pretrain(sent)).create_pretrain]
 
 
 def _train_data(data: object) -> list[str] | dict[str, DataSource]:
     if not isinstance(data, Mapping):
         paths = check.texts("train_data", data)
         if not paths:
-            raise ValidationError("train_data is empty")
+            raise ValidationError("train_data must not be empty")
         return [check.located(each) for each in paths]
     sources = {str(name): _source(f"train_data[{name!r}]", source) for name, source in data.items()}
     total = math.fsum(source["proportion"] for source in sources.values())
     if not math.isclose(total, 1, abs_tol=1e-6):
-        raise ValidationError(f"the proportions of train_data add up to 1, not to {total:g}")
+        raise ValidationError(f"the proportions of train_data must add up to 1, not to {total:g}")
     return sources
 
 
 def _source(what: str, source: object) -> DataSource:
     if not isinstance(source, Mapping) or set(source) != {"path", "proportion"}:
-        raise ValidationError(f"{what} is a mapping with 'path' and 'proportion', and nothing else")
+        raise ValidationError(f"{what} must be a mapping with 'path' and 'proportion', and nothing else")
     return DataSource(
         path=check.located(check.text(f"{what}['path']", source["path"])),
         proportion=check.positive(f"{what}['proportion']", source["proportion"]),
@@ -164,10 +169,14 @@ def _source(what: str, source: object) -> DataSource:
 
 
 def _parameters(values: object) -> PretrainParametersInput:
-    parameters = check.made(PretrainParametersInput, "parameters", values)
-    for name in parameters.model_fields_set:
-        check.positive(f"parameters.{name}", getattr(parameters, name))
-    return parameters
+    if isinstance(values, Mapping):
+        values = {name: _parameter(name, value) for name, value in given(values).items()}
+    return check.made(PretrainParametersInput, "parameters", values)
+
+
+def _parameter(name: str, value: object) -> object:
+    checks = {"learning_rate": check.positive, "context_length": check.whole, "vocab_size": check.whole}
+    return checks[name](f"parameters.{name}", value) if name in checks else value
 
 
 def _evaluation(values: object) -> PretrainEvalInput:

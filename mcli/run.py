@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import mcli  # for its verbs, which import this
 from mcli._arguments import given
-from mcli._run_input import from_wire
+from mcli._run_input import submitted_config
+from mcli._run_sections import known_name
 from mcli.enums import RunType
 from mcli.exceptions import MAPIException
 from mcli.run_config import RunConfig
@@ -26,9 +27,20 @@ from mcli.run_details import (
 from mcli.status import RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mcli_mapi.fragments import RunFields
 
 __all__ = ["Run", "run_of"]
+
+_CONTRADICTED: dict[str, tuple[str, ...]] = {
+    "nodes": ("gpus", "node_names"),
+    "gpus": ("nodes", "node_names"),
+    "instance": ("gpu_type", "node_names"),
+    "gpu_type": ("instance",),
+    "cluster": ("instance", "node_names"),
+}
+"""What a setting that overrides another run's removes from it."""
 
 _REQUIRED = (
     "id", "name", "status", "createdAt", "updatedAt", "reason", "createdByEmail", "priority", "preemptible",
@@ -62,14 +74,19 @@ class Run:
     preemptible: bool
     """Whether runs of higher priority may stop it and queue it again."""
     retry_on_system_failure: bool
+    """Whether it is tried again after its machine failed."""
     cluster: str
+    """Name of the cluster it is on."""
     gpus: int
     """GPUs on all nodes."""
     gpu_type: str
+    """Kind of GPU."""
     cpus: int
+    """CPUs on all nodes."""
     node_count: int
+    """Number of nodes."""
     latest_resumption: Resumption | None
-    """The current attempt."""
+    """The current resumption."""
     is_deleted: bool
     run_type: RunType
     max_retries: int | None = None
@@ -82,7 +99,7 @@ class Run:
     metadata: dict[str, Any] | None = None
     last_resumption_id: str | None = None
     resumptions: list[Resumption] = field(default_factory=list)
-    """All attempts, the current one last."""
+    """All of them, the current one last."""
     events: list[FormattedRunEvent] = field(default_factory=list)
     lifecycle: list[RunLifecycle] = field(default_factory=list)
     """The statuses that the run has been in, and when."""
@@ -93,12 +110,12 @@ class Run:
 
     @property
     def started_at(self) -> datetime | None:
-        """When the first attempt began."""
+        """When the first resumption began."""
         return self.resumptions[0].started_at if self.resumptions else None
 
     @property
     def completed_at(self) -> datetime | None:
-        """When the last attempt ended; one that was stopped before it began does not count."""
+        """When the last resumption ended; one that was stopped before it began does not count."""
         ended = (
             each.ended_at for each in reversed(self.resumptions) if each.ended_at or not _was_stopped(each)
         )
@@ -120,10 +137,32 @@ class Run:
     ) -> Run:
         """Submit a new run with this one's configuration; what is given here goes before it.
 
+        What is given removes what contradicts it, unless that is given in the same call. This run does not change.
+
+        * `nodes` removes `gpus` and `node_names`
+        * `gpus` removes `nodes` and `node_names`
+        * `instance` removes `gpu_type` and `node_names`
+        * `gpu_type` removes `instance`
+        * `cluster` removes `instance` and `node_names`
+
         Args:
-            max_duration: Hours.
+            name: Name of the new run. Default: the name that was submitted.
+            image: Docker image.
+            cluster: Name of the cluster.
+            instance: Name of the kind of machine.
+            nodes: Number of machines.
+            gpu_type: Kind of GPU.
+            gpus: Number of GPUs in all.
+            priority: `auto`, `low` or `lowest`.
+            preemptible: Whether runs of higher priority may stop it and queue it again.
+            max_retries: How often the platform tries it again when it fails.
+            max_duration: Hours after which the platform stops it.
+
+        Returns:
+            The new run.
 
         Raises:
+            MCLIRunConfigValidationError: The new configuration cannot be sent.
             MAPIException: The configuration of this run is not known, or the new one is refused.
         """
         submitted = self.submitted_config or self.refresh().submitted_config
@@ -145,12 +184,12 @@ class Run:
             "max_retries": max_retries,
             "max_duration": max_duration,
         }
-        config.compute = {**config.compute, **given(compute)}
+        config.compute = _overridden(config.compute, given(compute))
         config.scheduling = {**config.scheduling, **given(scheduling)}
         return mcli.create_run(config)
 
     def refresh(self) -> Run:
-        """Return the run as it is now, with details."""
+        """Return the run as it is now, with details; see `get_run`."""
         return mcli.get_run(self)
 
     def stop(self) -> Run:
@@ -169,7 +208,18 @@ class Run:
         retry_on_system_failure: bool | None = None,
         max_duration: float | None = None,
     ) -> Run:
-        """Change settings of the run; see `update_run`."""
+        """Change settings of the run; what is not given stays. See `update_run`.
+
+        Args:
+            preemptible: Whether runs of higher priority may stop it and queue it again.
+            priority: `auto`, `low` or `lowest`.
+            max_retries: How often the platform tries it again when it fails.
+            retry_on_system_failure: Whether a failure of the platform itself, e.g. of a node, is tried again.
+            max_duration: Hours after which the platform stops it.
+
+        Returns:
+            The run, with its new settings.
+        """
         return mcli.update_run(
             self,
             preemptible=preemptible,
@@ -180,19 +230,32 @@ class Run:
         )
 
     def update_metadata(self, metadata: dict[str, Any]) -> Run:
-        """Merge keys into the run's metadata; see `update_run_metadata`."""
+        """Merge keys into the run's metadata; see `update_run_metadata`.
+
+        Args:
+            metadata: The keys and their values; keys that are not given stay.
+
+        Returns:
+            The run, with details.
+        """
         return mcli.update_run_metadata(self, metadata)
+
+
+def _overridden(compute: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    contradicted = {name for setting in settings for name in _CONTRADICTED[setting]}
+    kept = {name: value for name, value in compute.items() if known_name("compute", name) not in contradicted}
+    return {**kept, **settings}
 
 
 def run_of(fields: RunFields) -> Run:
     """Read a run from the wire; with details where it has them.
 
     Raises:
-        MAPIException: The run came without an attempt, of which it has one at least.
+        MAPIException: The run came without a resumption; it has at least one.
     """
     if not fields.resumptions:
         raise MAPIException(
-            500, f"The platform sent run {fields.name!r} without a resumption; it has one at least."
+            500, f"The platform sent run {fields.name!r} without a resumption; it has at least one."
         )
     resumptions = [resumption(each) for each in fields.resumptions]
     latest, seconds = resumptions[-1], fields.max_duration_seconds
@@ -222,7 +285,7 @@ def run_of(fields: RunFields) -> Run:
     details = getattr(fields, "details", None)
     if details is not None:
         run.nodes = [node(each) for each in details.nodes]
-        run.submitted_config = from_wire(details.original_run_input)
+        run.submitted_config = submitted_config(details.original_run_input)
         run.metadata = details.metadata
         run.last_resumption_id = details.last_execution_id
         run.events = [event(each) for each in details.formatted_run_events]
@@ -231,5 +294,5 @@ def run_of(fields: RunFields) -> Run:
     return run
 
 
-def _was_stopped(attempt: Resumption) -> bool:
-    return attempt.status is RunStatus.STOPPED
+def _was_stopped(resumption: Resumption) -> bool:
+    return resumption.status is RunStatus.STOPPED

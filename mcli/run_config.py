@@ -1,46 +1,40 @@
-"""What a run is asked to be: `RunConfig`, from Python, a dictionary or a YAML file."""
+"""The configuration of a run: `RunConfig`, from Python, a dictionary or a YAML file."""
 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mcli import _run_problems as check
 from mcli import _yaml
-from mcli._run_sections import (
-    SECTIONS,
-    ComputeConfig,
-    Place,
-    SchedulingConfig,
-    checked,
-    environment,
-    known_name,
-    nowhere,
-    suggestion,
-    wrong_type,
-)
+from mcli._problems import Problem, Source, dotted, refusal, source_of
+from mcli._run_sections import SECTIONS, ComputeConfig, SchedulingConfig
 from mcli._spelling import kind_of
 from mcli._warnings import warn
-from mcli.exceptions import MCLIRunConfigValidationError
 
 if TYPE_CHECKING:
+    from mcli.exceptions import MCLIRunConfigValidationError
+
     Scheduling: TypeAlias = SchedulingConfig | dict[str, Any]
     Compute: TypeAlias = ComputeConfig | dict[str, Any]
 else:
     # Programs make OmegaConf structures of a configuration, and OmegaConf knows no union of mappings.
     Scheduling = Compute = dict[str, Any]
 
-__all__ = ["ComputeConfig", "RunConfig", "SchedulingConfig"]
+__all__ = ["ComputeConfig", "Problem", "RunConfig", "SchedulingConfig"]
 
 
 @dataclass
 class RunConfig:
-    """What a run is asked to be.
+    """The configuration of a run that is to be launched.
 
-    A run needs `name`, `image`, `command` and `compute`; what is missing or wrong is said when the run is
-    created. Attributes may be set and changed at will. Printing shows the configuration as YAML.
+    A run needs `name`, `image`, `command` and `compute`. Nothing is checked when a configuration is made or changed:
+    `problems()` says what is missing or wrong, and `create_run` refuses a bad one before anything is sent.
+    Attributes may be set and changed at will. Printing shows the configuration as YAML.
 
     >>> config = RunConfig(name="hello", image="bash", command="echo hello", compute={"cpus": 1})
     >>> print(config, end="")
@@ -74,9 +68,9 @@ class RunConfig:
     integrations: list[dict[str, Any]] = field(default_factory=list)
     """What is set up before the command, each with its `integration_type`."""
     env_variables: dict[str, Any] = field(default_factory=dict)
-    """Environment of the command."""
+    """Environment of the command: texts by name. Numbers, paths, true and false are sent as their texts."""
     metadata: dict[str, Any] = field(default_factory=dict)
-    """What else is to be known about the run."""
+    """Whatever else should be known about the run."""
     command: str = ""
     """Shell commands."""
     dependent_deployment: dict[str, Any] = field(default_factory=dict)
@@ -85,16 +79,42 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if not self._suppress_deprecation_warnings:
-            for name, instead in _DEPRECATED.items():
-                if getattr(self, name) is not None:
-                    warn(f"{name!r} is deprecated, use {instead!r}")
+            for problem in check.deprecated({name: getattr(self, name) for name in check.DEPRECATED}):
+                warn(str(problem))
 
     def __str__(self) -> str:
         return _yaml.dump(self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what is set, as `from_dict` reads it. The values are no copies."""
+        """Return what is set, as `from_dict` reads it. The values are not copied."""
         return {name: value for name in _FIELDS if (value := getattr(self, name)) not in (None, "", [], {})}
+
+    def problems(self) -> list[Problem]:
+        """Find everything that is wrong with the configuration, before anything is sent.
+
+        What was read from a file has its place there, as long as the value is that of the file.
+
+        Returns:
+            Errors, for which `create_run` refuses the configuration; warnings, with which it is sent; and notes on what
+            the platform may refuse.
+
+        >>> config = RunConfig(name="a", image="bash", command="true", compute={"gpus": "8x", "gpu_num": 8})
+        >>> for problem in config.problems():
+        ...     print(f"{problem.severity}: {problem}")
+        warning: 'compute.gpu_num' is unknown and ignored; did you mean 'gpus'?
+        error: 'compute.gpus' must be a whole number, not '8x'
+        """
+        values = {name: getattr(self, name) for name in _FIELDS}
+        stray = [str(name) for name in vars(self) if name not in _FIELDS and name not in _PRIVATE]
+        found = [
+            *(replace(check.unknown_key((name,), _KEYS), severity="note") for name in stray),
+            *check.deprecated(values),
+            *check.unknown_keys(values),
+            *check.wrong_types(values),
+            *check.unsendable(values),
+        ]
+        source = source_of(self)
+        return found if source is None else [*source.found, *(source.locate(each, values) for each in found)]
 
     @classmethod
     def from_dict(cls, dict_to_use: Mapping[str, Any]) -> RunConfig:
@@ -102,106 +122,85 @@ class RunConfig:
 
         Unknown keys are ignored, deprecated ones are kept where they are; warnings tell of both.
 
+        Args:
+            dict_to_use: The values by the names of the fields.
+
         Raises:
-            MCLIRunConfigValidationError: A value has a wrong type.
+            MCLIRunConfigValidationError: A value has a wrong type; the message tells everything that is wrong.
 
         >>> RunConfig.from_dict({"name": "hello", "compute": {"gpus": 8}}).compute
         {'gpus': 8}
         """
-        config, notices = _read(dict_to_use, nowhere)
-        for notice in notices:
-            warn(notice)
-        return config
+        return _read(dict_to_use, Source(None, [], None, [], frozenset()))
 
     @classmethod
     def from_file(cls, path: str | Path) -> RunConfig:
         """Read a configuration from a YAML file.
 
-        Like `from_dict`, and what it tells has the line of the file. Values are what PyYAML's safe loader
-        makes of them: `5e-7` is a text, `5.0e-7` a number.
+        Like `from_dict`, and what it tells has line and column of the file. Values are what PyYAML's safe loader makes
+        of them: `5e-7` is a text, `5.0e-7` a number. A key that is given twice is told; the last one counts.
+
+        Args:
+            path: The file.
 
         Raises:
             OSError: The file cannot be read.
             MCLIRunConfigValidationError: It is not YAML, or a value has a wrong type.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path must be the path of a file, not {kind_of(path)}")
+        content = Path(path).read_bytes()
+        lines = content.decode("utf-8", "replace").splitlines()
         try:
-            document = _yaml.parse(Path(path).read_bytes())
-        except ValueError as error:
-            raise MCLIRunConfigValidationError(f"{path}: {error}") from None
-        lines = document.lines()
-
-        def place(key: str) -> str:
-            line = lines.get(key) or lines.get(key.partition(".")[0])
-            return f"{path}, line {line}: " if line else f"{path}: "
-
-        config, notices = _read(document.value, place)
-        for notice in notices:
-            warn(notice)
-        return config
+            document = _yaml.parse(content)
+        except _yaml.BrokenYamlError as error:
+            raise _broken(str(path), lines, error) from None
+        repeated = [_repeated(keys, places) for keys, places in document.repeated.items()]
+        source = Source(str(path), lines, document, [], frozenset())
+        return _read(document.value, source._replace(found=[source.locate(each, {}) for each in repeated]))
 
 
 _FIELDS = tuple(field.name for field in fields(RunConfig) if not field.name.startswith("_"))
-_PRIVATE = {field.name for field in fields(RunConfig)}.difference(_FIELDS)
-"""What `dataclasses.asdict` and OmegaConf give back, and nobody means."""
-_DEPRECATED = {
-    "gpu_type": "compute.gpu_type",
-    "gpu_num": "compute.gpus",
-    "cpus": "compute.cpus",
-    "cluster": "compute.cluster",
-}
+_PRIVATE = {*(field.name for field in fields(RunConfig)), "_source"}.difference(_FIELDS)
+"""What `dataclasses.asdict`, OmegaConf and copies give back, and nobody means."""
 _KEYS = (*_FIELDS, *(f"{section}.{key}" for section, keys in SECTIONS.items() for key in keys))
 
 
-def _read(data: object, place: Place) -> tuple[RunConfig, list[str]]:
-    """Return the configuration, and what is to be said about it."""
+def _read(data: object, source: Source) -> RunConfig:
+    """Return the configuration of a mapping; tell what is odd, refuse what is wrong."""
     if not isinstance(data, Mapping):
-        raise MCLIRunConfigValidationError(
-            f"{place('')}A run configuration is a mapping of `key: value` lines, not {kind_of(data)}"
-        )
-    given = {key: copy.deepcopy(data[key]) for key in _FIELDS if data.get(key) is not None}
-    values = {key: _checked(key, value, place) for key, value in given.items()}
-    notices = [f"{place(key)}{text}" for key, text in _oddities(data)]
-    return RunConfig(**values, _suppress_deprecation_warnings=True), notices
+        what = f"A run configuration must be a mapping of `key: value` lines, not {kind_of(data)}"
+        raise refusal([source.locate(Problem("", what), {})])
+    unknown = [key for key in data if key not in _FIELDS and key not in _PRIVATE]
+    found = [*source.found, *(source.locate(check.unknown_key((str(key),), _KEYS), data) for key in unknown)]
+    odd = [source.locate(each, data) for each in (*check.unknown_keys(data), *check.deprecated(data))]
+    wrong = [source.locate(each, data) for each in check.wrong_types(data)]
+    if wrong:
+        raise refusal([*wrong, *found, *odd])
+    for problem in (*found, *odd):
+        warn(str(problem))
+    config = RunConfig(**_values(data), _suppress_deprecation_warnings=True)
+    told = frozenset(each.message for each in (*found, *odd))
+    vars(config)["_source"] = source._replace(found=found, told=told)
+    return config
 
 
-def _oddities(data: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Find the keys that are unknown or deprecated, and say so."""
-    found = [
-        (str(key), f"{str(key)!r} is unknown and ignored{suggestion(key, _KEYS)}")
-        for key in data
-        if key not in _FIELDS and key not in _PRIVATE
-    ]
-    for section, names in SECTIONS.items():
-        keys = data.get(section)
-        for key in keys if isinstance(keys, Mapping) else ():
-            if known_name(section, key) is None:
-                path = f"{section}.{key}"
-                found.append((path, f"{path!r} is unknown and ignored{suggestion(key, names)}"))
-    for key, instead in _DEPRECATED.items():
-        if data.get(key) is not None:
-            found.append((key, f"{key!r} is deprecated, use {instead!r}"))
-    if data.get("env_variables") and isinstance(data["env_variables"], list):
-        found.append(("env_variables", "'env_variables' as a list is deprecated, write `NAME: value` lines"))
-    return found
+def _values(data: Mapping[str, Any]) -> dict[str, Any]:
+    values = {key: copy.deepcopy(data[key]) for key in _FIELDS if data.get(key) is not None}
+    if isinstance(values.get("env_variables"), list):
+        values["env_variables"] = {item["key"]: item.get("value") for item in values["env_variables"]}
+    return values
 
 
-_KINDS: dict[str, tuple[Any, str]] = {
-    **dict.fromkeys(("name", "parent_name", "image", "command"), (str, "a text")),
-    **dict.fromkeys(("parameters", "metadata", "dependent_deployment"), (Mapping, "a mapping")),
-    "integrations": (list, "a list of mappings"),
-}
+def _repeated(path: _yaml.Path, places: tuple[_yaml.Place, ...]) -> Problem:
+    *earlier, _ = (str(place.line) for place in places)
+    what = f"{dotted(path)!r} is given more than once, before in line {' and '.join(earlier)}; the last one counts"
+    return Problem(dotted(path), what, "warning", path=path)
 
 
-def _checked(key: str, value: Any, place: Place) -> Any:
-    """Return the value of a field; refuse one of a wrong type."""
-    if key in _DEPRECATED:  # templates hold placeholders of any type there
-        return value
-    if key == "env_variables":
-        return environment(value, place)
-    if key in SECTIONS:
-        checked(key, value, place)
-        return value
-    kind, named = _KINDS[key]
-    if not isinstance(value, kind) or (kind is list and not all(isinstance(item, Mapping) for item in value)):
-        raise wrong_type(key, named, value, place)
-    return value
+def _broken(file: str, lines: list[str], error: _yaml.BrokenYamlError) -> MCLIRunConfigValidationError:
+    if error.place is None:
+        return refusal([Problem("", error.reason, file=file)])
+    line, column = error.place
+    text = lines[line - 1].strip() if line <= len(lines) else None
+    return refusal([Problem("", error.reason, file=file, line=line, column=column, text=text)])

@@ -1,4 +1,4 @@
-"""The parts of a run: its nodes, its attempts, and what happened to it."""
+"""The parts of a run: its nodes, its resumptions, and what happened to it."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Resumption:
     >>> import mcli
     >>> run = mcli.create_run(mcli.RunConfig(name="hello", image="bash", command="true", compute={"gpus": 0}))
     >>> run = mcli.wait_for_run_status(run, "completed")
-    >>> [(attempt.index, attempt.status.name) for attempt in run.resumptions]
+    >>> [(each.index, each.status.name) for each in run.resumptions]
     [(0, 'COMPLETED')]
     """
 
     index: int
-    """Number of the attempt, from 0."""
+    """Number of the resumption, from 0."""
     cluster: str
     gpus: int
     """GPUs on all nodes."""
@@ -108,7 +108,7 @@ def node(fields: RunNodeFields) -> Node:
 
 
 def resumption(fields: ResumptionFields) -> Resumption:
-    """Read an attempt from the wire."""
+    """Read a resumption from the wire."""
     return Resumption(
         index=fields.execution_index,
         cluster=fields.cluster_name,

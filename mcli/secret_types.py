@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from mcli._spelling import is_text, kind_of
 from mcli.exceptions import ValidationError
 
 __all__ = [
@@ -25,10 +26,10 @@ __all__ = [
     "MCLISSHSecret",
     "Secret",
     "SecretType",
-    "from_wire",
+    "secret_of",
 ]
 
-HF_TOKEN = "HF_TOKEN"  # noqa: S105 - a name, no token
+HF_TOKEN = "HF_TOKEN"  # noqa: S105 - a name, not a token
 _HUGGING_FACE_KEYS = {HF_TOKEN, "HUGGING_FACE_HUB_TOKEN"}
 """What the variable of a Hugging Face secret is called, now and in older clients."""
 
@@ -98,7 +99,7 @@ class Secret:
     name: str
     """Name, for people and for `delete_secrets`."""
     secret_type: SecretType = SecretType.generic
-    """Its kind; need not be given."""
+    """Its kind. It does not have to be given."""
     created_at: datetime | None = field(default=None, kw_only=True)
     """When the platform stored it."""
     id: str | None = field(default=None, kw_only=True)
@@ -115,9 +116,9 @@ class Secret:
             given = SecretType(self.secret_type)
         except ValueError:
             known = ", ".join(SecretType)
-            raise ValidationError(f"{self.secret_type!r} is no type of secrets; there are {known}") from None
+            raise ValidationError(f"secret_type must be one of {known}, not {self.secret_type!r}") from None
         if given is not kind:
-            raise ValidationError(f"A {type(self).__name__} is of the type '{kind}', not '{given}'")
+            raise ValidationError(f"secret_type of a {type(self).__name__} must be '{kind}', not '{given}'")
         self.secret_type = given
 
     # By hand, because tools print the fields of dataclasses whose comparison is generated.
@@ -149,9 +150,18 @@ class Secret:
 
     def _required(self, name: str) -> str:
         value = getattr(self, name)
-        if not isinstance(value, str) or not value:
-            raise ValidationError(f"Secret '{self.name}' lacks its {name!r}")
-        return value
+        if value is None or value == "":
+            raise ValidationError(f"Secret {self.name!r}: {name!r} is missing")
+        return self._text(name, value)
+
+    def _optional(self, name: str) -> str | None:
+        value = getattr(self, name)
+        return None if value is None else self._text(name, value)
+
+    def _text(self, name: str, value: object) -> str:
+        if not is_text(value):
+            raise ValidationError(f"Secret {self.name!r}: {name!r} must be a text, not {kind_of(value)}")
+        return str.__str__(value)
 
 
 @dataclass(eq=False)
@@ -304,13 +314,13 @@ class MCLIS3Secret(_DirectorySecret):
     credentials: str | None = _hidden()
     """Text of the credentials file."""
     profile: str | None = _hidden()
-    """Name of the profile that runs use; need not be given."""
+    """Name of the profile that runs use. It does not have to be given."""
 
     _input = "s3Secret"
 
     def _value(self) -> dict[str, str | None]:
         files = {"config": self._required("config"), "credentials": self._required("credentials")}
-        return {**files, "profile": self.profile} if self.profile else {**files}
+        return {**files, "profile": self._optional("profile")} if self.profile else {**files}
 
 
 @dataclass(eq=False)
@@ -347,15 +357,15 @@ class MCLIDockerRegistrySecret(Secret):
     password: str | None = _hidden()
     """Its password."""
     email: str | None = _hidden()
-    """Its address; need not be given."""
+    """Its address. It does not have to be given."""
     server: str | None = _hidden()
-    """URL of the registry; need not be given."""
+    """URL of the registry. It does not have to be given."""
 
     _input = "dockerRegistrySecret"
 
     def _value(self) -> dict[str, str | None]:
         account = {"username": self._required("username"), "password": self._required("password")}
-        return {**account, "email": self.email, "server": self.server}
+        return {**account, "email": self._optional("email"), "server": self._optional("server")}
 
 
 @dataclass(eq=False)
@@ -395,7 +405,7 @@ _CLASS_OF_WIRE_TYPE: dict[str, type[Secret]] = {
 }
 
 
-def from_wire(
+def secret_of(
     name: str,
     type: str,  # noqa: A002 - the wire's word
     metadata: object = None,
@@ -404,7 +414,7 @@ def from_wire(
 ) -> Secret:
     """Return a secret as the platform tells of it, without its value; one of an unknown type is generic.
 
-    >>> from_wire("hf", "ENV_VAR", {"key": "HF_TOKEN"}).secret_type
+    >>> secret_of("hf", "ENV_VAR", {"key": "HF_TOKEN"}).secret_type
     <SecretType.hugging_face: 'hugging_face'>
     """
     known = metadata if isinstance(metadata, dict) else {}

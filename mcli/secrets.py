@@ -13,12 +13,13 @@ from mcli_mapi.input_types import (
     StringFilter,
 )
 
-from mcli._arguments import member, names_of
+from mcli._arguments import listed, member, names_of
 from mcli._core.operations import mutation, query
+from mcli._core.paging import the_one
 from mcli._core.transport import mapi
-from mcli.exceptions import MAPIException
+from mcli._spelling import kind_of
 from mcli.pages import ObjectList
-from mcli.secret_types import Secret, SecretType, from_wire
+from mcli.secret_types import Secret, SecretType, secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
@@ -41,6 +42,8 @@ def create_secret(
 
     Args:
         secret: One of the classes of `mcli.secret_types`, e.g. `MCLIEnvVarSecret`.
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
 
     Returns:
         The secret as the platform knows it, without its value.
@@ -56,16 +59,15 @@ def create_secret(
     'STAGE'
     """
     if not isinstance(secret, Secret):
-        raise TypeError(f"a Secret is needed, not {type(secret).__name__}")
+        raise TypeError(f"secret must be a Secret, e.g. an MCLIEnvVarSecret, not {kind_of(secret)}")
     sent = CreateSecretInput.model_validate(secret.to_wire())
-    return _created(mapi(), sent)
+    return the_one(
+        _created(mapi(), sent), (500, "The platform answered without the secret that it was to create.")
+    )
 
 
-async def _created(client: Mapi, sent: CreateSecretInput) -> Secret:
-    created = (await client.create_secret(sent)).create_secret
-    if not created:
-        raise MAPIException(500, "The platform answered without the secret that it was to create.")
-    return _secret_of(created[0])
+async def _created(client: Mapi, sent: CreateSecretInput) -> ObjectList[Secret]:
+    return _secrets((await client.create_secret(sent)).create_secret)
 
 
 @query
@@ -79,8 +81,13 @@ def get_secrets(
     """List secrets, without their values.
 
     Args:
-        secrets: Only these, as `Secret` objects or names; an empty list gives none.
+        secrets: Only these, as `Secret` objects or names.
         secret_types: Only these kinds, as members or names of `SecretType`.
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
+
+    Returns:
+        The secrets. An empty list as a filter selects nothing, and nothing is sent.
 
     Raises:
         ValueError: A text names no kind of secret.
@@ -91,16 +98,18 @@ def get_secrets(
     []
     """
     names = None if secrets is None else names_of(secrets, "secret")
-    kinds = _kinds(secret_types)
+    kinds = None if secret_types is None else _kinds(secret_types)
     return _read(mapi(), names, kinds)
 
 
-async def _read(client: Mapi, names: list[str] | None, kinds: Sequence[SecretType]) -> ObjectList[Secret]:
-    if names is not None and not names:
+async def _read(
+    client: Mapi, names: list[str] | None, kinds: Sequence[SecretType] | None
+) -> ObjectList[Secret]:
+    if [] in (names, kinds):
         return _secrets([])
-    found = _secrets((await client.get_secrets(_select(names, kinds))).get_secrets)
-    # Some kinds share a type on the wire, and one stands for the types that are unknown.
-    return ObjectList([each for each in found if not kinds or each.secret_type in kinds], Secret)
+    found = _secrets((await client.get_secrets(_select(names, kinds or ()))).get_secrets)
+    # some kinds share a type on the wire, and one stands for the types that are unknown
+    return ObjectList([each for each in found if kinds is None or each.secret_type in kinds], Secret)
 
 
 @mutation
@@ -113,7 +122,9 @@ def delete_secrets(
     """Delete secrets. Runs that have them keep them until they end.
 
     Args:
-        secrets: Which ones, as `Secret` objects or names; an empty list deletes none.
+        secrets: Which ones, as `Secret` objects or names; an empty list deletes nothing.
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
 
     Returns:
         The secrets that were deleted.
@@ -129,29 +140,27 @@ def delete_secrets(
     """
     if secrets is None:
         raise ValueError(
-            "delete_secrets needs the secrets to delete; for all of them: delete_secrets(get_secrets())"
+            "secrets must say which secrets to delete; for all of them: delete_secrets(get_secrets())"
         )
     names = names_of(secrets, "secret")
     return _deleted(mapi(), names)
 
 
 async def _deleted(client: Mapi, names: list[str]) -> ObjectList[Secret]:
-    if not names:
-        return _secrets([])  # on the wire an empty list of names selects every secret
-    return _secrets((await client.delete_secrets(_select(names))).delete_secrets)
+    # on the wire an empty list of names selects every secret
+    return _secrets((await client.delete_secrets(_select(names))).delete_secrets if names else [])
 
 
-def _kinds(secret_types: Iterable[str | SecretType] | None) -> list[SecretType]:
-    if isinstance(secret_types, str):
-        raise TypeError("secret_types is a list, not a text")
-    return [_kind(each) for each in secret_types or ()]
+def _kinds(secret_types: Iterable[str | SecretType]) -> list[SecretType]:
+    found = enumerate(listed("secret_types", secret_types))
+    return [_kind(f"secret_types[{at}]", each) for at, each in found]
 
 
-def _kind(secret_type: str | SecretType) -> SecretType:
+def _kind(parameter: str, secret_type: str | SecretType) -> SecretType:
     try:
         return SecretType(secret_type)
     except ValueError:
-        return member(SecretType, secret_type, "secret_types")  # says what it may be
+        return member(SecretType, secret_type, parameter)  # says what it may be
 
 
 def _select(names: list[str] | None, kinds: Sequence[SecretType] = ()) -> GetSecretsInput:
@@ -169,4 +178,4 @@ def _secrets(found: Iterable[SecretFields]) -> ObjectList[Secret]:
 
 
 def _secret_of(fields: SecretFields) -> Secret:
-    return from_wire(fields.name, fields.type_, fields.metadata, fields.created_at, fields.id)
+    return secret_of(fields.name, fields.type_, fields.metadata, fields.created_at, fields.id)

@@ -13,7 +13,7 @@ __all__ = ["RunStatus"]
 class RunStatus(Enum):
     """Possible statuses of a run, from the earliest to the latest.
 
-    Statuses compare and sort by this order. They are no strings: `run.status == "COMPLETED"` is False.
+    Statuses compare and sort by this order. They are not strings: `run.status == "COMPLETED"` is False.
 
     >>> sorted([RunStatus.FAILED, RunStatus.RUNNING, RunStatus.QUEUED])[0]
     <RunStatus.QUEUED: 'QUEUED'>
@@ -23,7 +23,7 @@ class RunStatus(Enum):
 
     # The order of these lines is the order of the statuses.
     UNKNOWN = "UNKNOWN"
-    """No status that this version knows."""
+    """Not a status that this version knows."""
     PENDING = "PENDING"
     """Submitted; the scheduler has not looked at it yet."""
     QUEUED = "QUEUED"
@@ -75,7 +75,7 @@ class RunStatus(Enum):
 
     @classmethod
     def from_string(cls, run_status: str | RunStatus) -> RunStatus:
-        """Read a status in any letter case; what is no status is `RunStatus.UNKNOWN`.
+        """Read a status in any letter case; what is not one is `RunStatus.UNKNOWN`.
 
         >>> RunStatus.from_string("running")
         <RunStatus.RUNNING: 'RUNNING'>

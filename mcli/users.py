@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mcli_mapi.input_types import EntityInput, GetUsersInput, StringFilter, UserFilters
 
-from mcli._arguments import names_of
+from mcli._arguments import texts
 from mcli._core.operations import query
 from mcli._core.transport import mapi
 from mcli.exceptions import MAPIException
@@ -27,8 +27,10 @@ class Organization:
     """An organization, which users belong to."""
 
     id: str
+    """Unique identifier of the organization."""
     name: str
     is_databricks_internal: bool = False
+    """Whether it is one of the operator's own."""
 
 
 @dataclass
@@ -41,10 +43,12 @@ class User:
     """
 
     id: str
+    """Unique identifier of the user."""
     name: str
     email: str
     """The address that `Run.created_by` has, and that `get_runs(user_emails=…)` takes."""
     organizations: list[Organization] = field(default_factory=list)
+    """The organizations that the user belongs to."""
 
 
 @query
@@ -52,6 +56,13 @@ def get_current_user(
     *, timeout: float | None = 10, future: Literal[False] = False
 ) -> Coroutine[Any, Any, User]:
     """Read the user whom the API key belongs to.
+
+    Args:
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
+
+    Returns:
+        The user.
 
     Raises:
         MAPIException: The key is wrong (401), or the platform could not be asked.
@@ -82,31 +93,37 @@ def get_users(
 ) -> Coroutine[Any, Any, ObjectList[User]]:
     """List the users of an organization, for its administrators.
 
-    Every filter that is given must match; an empty list matches no user.
+    Every filter that is given must match; an empty list matches no user, and nothing is sent.
 
     Args:
         user_ids: Only users with these ids.
         user_emails: Only users with these addresses.
         organization_ids: Users of these organizations. Default: of your own.
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
+
+    Returns:
+        The users.
 
     Raises:
-        MAPIException: You are no administrator (403), or the platform could not be asked.
+        MAPIException: You are not an administrator (403), or the platform could not be asked.
 
     >>> import mcli
     >>> mcli.get_current_user() in mcli.get_users()
     True
     """
     filters = UserFilters()
-    ids = None if user_ids is None else names_of(user_ids, "user")
-    emails = None if user_emails is None else names_of(user_emails, "user")
+    ids = None if user_ids is None else texts("user_ids", user_ids)
+    emails = None if user_emails is None else texts("user_emails", user_emails)
+    organizations = None if organization_ids is None else texts("organization_ids", organization_ids)
     if ids is not None:
         filters.id = StringFilter(in_=ids)
     if emails is not None:
         filters.email = StringFilter(in_=emails)
     request = GetUsersInput(filters=filters)
-    if organization_ids is not None:
-        request.entity = EntityInput(organization_ids=names_of(organization_ids, "organization"))
-    return _listed(mapi(), request, [] in (ids, emails))
+    if organizations is not None:
+        request.entity = EntityInput(organization_ids=organizations)
+    return _listed(mapi(), request, [] in (ids, emails, organizations))
 
 
 async def _listed(client: Mapi, request: GetUsersInput, nobody: bool) -> ObjectList[User]:

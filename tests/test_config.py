@@ -285,7 +285,7 @@ def test_what_is_no_key_is_not_kept(key: str, home: Path) -> None:
 def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Setting a key while the environment has one warns, and the environment's is sent."""
     monkeypatch.setenv("MOSAICML_API_KEY", "theirs")
-    with pytest.warns(UserWarning, match="MOSAICML_API_KEY is set and goes before it"):
+    with pytest.warns(UserWarning, match="MOSAICML_API_KEY is set and is used instead"):
         config.set_api_key("mine")
     assert ("theirs", "mine") == (config.authorization(), MCLIConfig.load_config().MOSAICML_API_KEY)
 
@@ -374,9 +374,9 @@ def test_the_mode_is_read_in_any_letter_case(
 
 
 def test_an_unknown_mode_warns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is no mode means PROD, and a warning says so."""
+    """What must be one of means PROD, and a warning says so."""
     monkeypatch.setenv("MCLI_MODE", "LOCLA")
-    with pytest.warns(UserWarning, match="'LOCLA' is no mode, PROD is used"):
+    with pytest.warns(UserWarning, match="must be one of PROD, .*, not 'LOCLA'; PROD is used"):
         assert MCLIMode.PROD is config.mode()
 
 
@@ -409,7 +409,7 @@ def test_an_endpoint_of_the_environment_goes_before_the_mode(monkeypatch: pytest
 def test_what_is_no_endpoint_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endpoint that cannot be one is an error that names the variable."""
     monkeypatch.setenv("MOSAICML_API_ENDPOINT", url)
-    with pytest.raises(MCLIConfigError, match="MOSAICML_API_ENDPOINT is no URL"):
+    with pytest.raises(MCLIConfigError, match="MOSAICML_API_ENDPOINT must be the URL"):
         config.endpoint()
 
 

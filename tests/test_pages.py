@@ -6,6 +6,7 @@ import copy
 import pickle
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,16 +174,52 @@ def test_runs_by_name_are_all_fetched(connect: Connect) -> None:
     """Runs that are named come in one list, however many pages it takes."""
     asked = pages(2, 2, 1)
     connect(answer=asked)
-    found = mcli.get_runs([f"run-{number}" for number in range(5)], limit=2)
+    found = mcli.get_runs([f"run-{number}" for number in range(5)])
     assert [f"run-{number}" for number in range(5)] == names(found)
     assert (3, False) == (len(asked.calls), found.has_next_page)
 
 
-def test_no_names_give_no_runs(connect: Connect) -> None:
-    """An empty list of names gives nothing and sends nothing: on the wire it would select every run."""
+EMPTY: dict[str, Callable[[], Any]] = {
+    **{
+        f"get_runs {name}": partial(mcli.get_runs, **{name: ()})
+        for name in ("runs", "cluster_names", "gpu_types", "gpu_nums", "statuses", "user_emails", "run_types")
+    },
+    **{
+        f"get_finetuning_runs {name}": partial(mcli.get_finetuning_runs, **{name: iter(())})
+        for name in ("finetuning_runs", "statuses", "user_emails")
+    },
+    "get_secrets secrets": lambda: mcli.get_secrets([]),
+    "get_secrets secret_types": lambda: mcli.get_secrets(secret_types=[]),
+    "get_clusters clusters": lambda: mcli.get_clusters([]),
+    "get_users user_ids": lambda: mcli.get_users([]),
+    "get_users user_emails": lambda: mcli.get_users(user_emails=[]),
+    "get_users organization_ids": lambda: mcli.get_users(organization_ids=[]),
+}
+
+
+@pytest.mark.parametrize("call", EMPTY.values(), ids=EMPTY)
+def test_an_empty_filter_selects_nothing(connect: Connect, call: Callable[[], Any]) -> None:
+    """An empty list in any filter gives nothing and sends nothing: on the wire it would select everything."""
     asked = pages(1)
     connect(answer=asked)
-    assert ([], []) == (mcli.get_runs([]), asked.calls)
+    assert ([], []) == (call(), asked.calls)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, "x", True])
+def test_a_limit_is_a_number_of_objects(connect: Connect, limit: Any) -> None:
+    """A limit that is not a whole number from 1 is refused by the first page and by later ones."""
+    connect(answer=pages(1, 1))
+    first = mcli.get_runs(limit=1)
+    for call in (mcli.get_runs, first.next_page):
+        with pytest.raises((TypeError, ValueError), match=r"^limit must be"):
+            call(limit=limit)
+
+
+def test_a_limit_of_the_default_size_is_a_limit(connect: Connect) -> None:
+    """A limit that is given is the most that comes back, also where it is the number that is the default."""
+    connect(answer=pages(100, 1))
+    found = mcli.get_runs([f"run-{number}" for number in range(101)], limit=100)
+    assert (100, True) == (len(found), found.has_next_page)
 
 
 def test_a_page_that_was_stored_goes_on(connect: Connect) -> None:

@@ -9,6 +9,7 @@ import pytest
 import mcli
 from mcli import MAPIException, RunType
 from mcli.exceptions import ValidationError
+from mcli.testing import local_platform
 from tests import wire
 
 if TYPE_CHECKING:
@@ -82,6 +83,15 @@ def test_all_that_is_given_is_sent(connect: Connect) -> None:
     assert {"createPretrainData": sent} == script.calls[0].variables
 
 
+def test_the_documented_defaults_reach_the_training() -> None:
+    """A pretraining run is trained with a learning rate of 5e-7 for one epoch, where nothing else is asked for."""
+    with local_platform():
+        submitted = mcli.create_pretraining_run(MODEL, DATA, FOLDER, compute={"gpus": 0}).submitted_config
+    assert submitted
+    told = submitted.parameters
+    assert (5e-7, "1ep") == (told["parameters"]["learning_rate"], told["training_duration"])
+
+
 def half(**fields: Any) -> dict[str, Any]:
     return {"path": "s3://bucket/x", "proportion": 0.5} | fields
 
@@ -89,28 +99,28 @@ def half(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"model": None}, "model is a text"),
-        ({"save_folder": "out"}, "save_folder is a path"),
-        ({"train_data": []}, "train_data is empty"),
-        ({"train_data": "s3://bucket/data"}, "train_data is a list of texts"),
-        ({"train_data": ["a", None]}, r"train_data\[1\] is a text"),
-        ({"train_data": {}}, "proportions of train_data add up to 1, not to 0"),
-        ({"train_data": {"a": half(), "b": half(proportion=0.4)}}, "add up to 1, not to 0.9"),
-        ({"train_data": {"a": half(proportion=-0.5)}}, r"train_data\['a'\]\['proportion'\] is a number"),
-        ({"train_data": {"a": half(proportion="half")}}, r"\['proportion'\] is a number"),
-        ({"train_data": {"a": "s3://bucket/x"}}, r"train_data\['a'\] is a mapping with 'path' and"),
+        ({"model": None}, "model must be a text"),
+        ({"save_folder": "out"}, "save_folder must be a path"),
+        ({"train_data": []}, "train_data must not be empty"),
+        ({"train_data": "s3://bucket/data"}, "train_data must be a list of texts"),
+        ({"train_data": ["a", None]}, r"train_data\[1\] must be a text"),
+        ({"train_data": {}}, "proportions of train_data must add up to 1, not to 0"),
+        ({"train_data": {"a": half(), "b": half(proportion=0.4)}}, "must add up to 1, not to 0.9"),
+        ({"train_data": {"a": half(proportion=-0.5)}}, r"train_data\['a'\]\['proportion'\] must be a number"),
+        ({"train_data": {"a": half(proportion="half")}}, r"\['proportion'\] must be a number"),
+        ({"train_data": {"a": "s3://bucket/x"}}, r"train_data\['a'\] must be a mapping with 'path' and"),
         ({"train_data": {"a": half(weight=1)}}, r"and nothing else"),
-        ({"compute": {"gpu": 8}}, "compute has no 'gpu'; did you mean 'gpus'"),
-        ({"compute": {"gpus": "8x"}}, "compute.gpus: "),
-        ({"compute": ["gpus"]}, "compute is a mapping, not a list"),
-        ({"tokenizer": {"model_max_length": "long"}}, "tokenizer.model_max_length: "),
-        ({"parameters": {"learning_rate": "fast"}}, "parameters.learning_rate: "),
-        ({"parameters": {"learning_rate": 0}}, "parameters.learning_rate is a number greater than 0"),
-        ({"parameters": {"vocab_size": -1}}, "parameters.vocab_size is a number greater than 0"),
-        ({"eval": {"prompts": {"a": "b"}}}, "eval.prompts is a list of texts"),
-        ({"training_duration": "1 epoch"}, "training_duration is a number"),
-        ({"experiment_tracker": {"comet": {}}}, "experiment_tracker has no 'comet'"),
-        ({"custom_weights_path": "weights"}, "custom_weights_path is a path"),
+        ({"compute": {"gpu": 8}}, "compute has the unknown key .gpu.; did you mean 'gpus'"),
+        ({"compute": {"gpus": "8x"}}, "compute.gpus must be a whole number"),
+        ({"compute": ["gpus"]}, "compute must be a mapping, not a list"),
+        ({"tokenizer": {"model_max_length": "long"}}, "tokenizer.model_max_length must be a whole"),
+        ({"parameters": {"learning_rate": "fast"}}, "parameters.learning_rate must be a number greater"),
+        ({"parameters": {"learning_rate": 0}}, "parameters.learning_rate must be a number greater than 0"),
+        ({"parameters": {"vocab_size": -1}}, "parameters.vocab_size must be a number greater than 0"),
+        ({"eval": {"prompts": {"a": "b"}}}, "eval.prompts must be a list of texts"),
+        ({"training_duration": "1 epoch"}, "training_duration must be a number"),
+        ({"experiment_tracker": {"comet": {}}}, "experiment_tracker has the unknown key .comet."),
+        ({"custom_weights_path": "weights"}, "custom_weights_path must be a path"),
     ],
     ids=str,
 )

@@ -239,6 +239,73 @@ def test_cloning_fetches_the_configuration_if_need_be(connect: Connect) -> None:
     assert ["GetRunsPaginatedWithDetails", "CreateRun"] == asked.operations
 
 
+CLONES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "nodes": ({"gpus": 8, "node_names": ["n"], "cluster": "c"}, {"nodes": 2}, {"nodes": 2, "cluster": "c"}),
+    "gpus": ({"nodes": 2, "node_names": ["n"], "gpu_type": "t"}, {"gpus": 8}, {"gpus": 8, "gpuType": "t"}),
+    "instance": (
+        {"gpu_type": "t", "node_names": ["n"], "gpus": 8},
+        {"instance": "i"},
+        {"instance": "i", "gpus": 8},
+    ),
+    "gpu_type": ({"instance": "i", "gpus": 8}, {"gpu_type": "t"}, {"gpuType": "t", "gpus": 8}),
+    "cluster": (
+        {"instance": "i", "node_names": ["n"], "gpus": 8, "cluster": "c"},
+        {"cluster": "d"},
+        {"cluster": "d", "gpus": 8},
+    ),
+    "what is given stays": ({"gpus": 8}, {"nodes": 2, "gpus": 16}, {"nodes": 2, "gpus": 16}),
+    "nothing": ({"gpus": 8, "nodes": 1}, {}, {"gpus": 8, "nodes": 1}),
+}
+
+
+@pytest.mark.parametrize(("submitted", "given", "expected"), CLONES.values(), ids=CLONES)
+def test_a_clone_drops_what_the_changes_contradict(
+    connect: Connect, run: Run, submitted: dict[str, Any], given: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """What a clone overrides removes what contradicts it, unless that is given as well."""
+    asked = wire.Script({"data": {"createRun": [wire.run("run-b")]}})
+    connect(answer=asked)
+    run.submitted_config = RunConfig("a", image="b", command="c", compute=submitted)
+    run.clone(**given)
+    assert expected == asked.calls[0].variables["createRunData"]["runInput"]["compute"]
+
+
+UPDATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "the keyword is used": ({"update_run_data": {"maxRetries": 5}, "max_retries": 1}, {"maxRetries": 1}),
+    "either spelling": (
+        {"update_run_data": {"retry_on_system_failure": True, "maxRetries": 2, "max_retries": 3}},
+        {"retryOnSystemFailure": True, "maxRetries": 3},
+    ),
+    "hours": ({"update_run_data": {"maxDuration": 1.5}}, {"maxDurationSeconds": 5400}),
+    "seconds": ({"update_run_data": {"maxDurationSeconds": 60}}, {"maxDurationSeconds": 60}),
+    "None is not given": (
+        {"update_run_data": {"priority": None, "preemptible": False}},
+        {"preemptible": False},
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "sent"), UPDATES.values(), ids=UPDATES)
+def test_either_spelling_of_a_setting_is_one_setting(
+    connect: Connect, given: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    """The old dictionary takes both spellings, and what is given by its parameter goes before it."""
+    asked = wire.Script({"data": {"updateRun": [wire.run()]}})
+    connect(answer=asked)
+    with pytest.warns(DeprecationWarning, match="update_run_data is deprecated"):
+        mcli.update_run("run-a", **given)
+    assert sent == asked.calls[0].variables["updateRunData"]
+
+
+def test_an_unknown_priority_is_sent_with_a_warning(connect: Connect) -> None:
+    """A priority that is like none of the known ones may be one of a newer platform."""
+    asked = wire.Script({"data": {"updateRun": [wire.run()]}})
+    connect(answer=asked)
+    with pytest.warns(UserWarning, match="unknown value 'urgent'; it is sent"):
+        mcli.update_run("run-a", priority="urgent")
+    assert {"priority": "urgent"} == asked.calls[0].variables["updateRunData"]
+
+
 METHODS: dict[str, tuple[Callable[[Run], Run], str]] = {
     "stop": (Run.stop, "StopRuns"),
     "delete": (Run.delete, "DeleteRuns"),

@@ -25,7 +25,7 @@ from mcli.secret_types import (
     MCLISSHSecret,
     Secret,
     SecretType,
-    from_wire,
+    secret_of,
 )
 
 WIRE = [
@@ -155,13 +155,13 @@ def test_incomplete_secrets_are_not_sent(secret: Secret) -> None:
 
 def test_the_type_must_be_that_of_the_class() -> None:
     """A type that belongs to another class is a ValidationError."""
-    with pytest.raises(ValidationError, match="A MCLIS3Secret is of the type 's3', not 'ssh'"):
+    with pytest.raises(ValidationError, match="secret_type of a MCLIS3Secret must be 's3', not 'ssh'"):
         MCLIS3Secret("a", secret_type=SecretType.ssh)
 
 
 def test_the_type_must_be_one() -> None:
     """A type that does not exist is a ValidationError."""
-    with pytest.raises(ValidationError, match="'floppy' is no type of secrets"):
+    with pytest.raises(ValidationError, match=r"secret_type must be one of .*, not 'floppy'"):
         MCLIS3Secret("a", secret_type="floppy")  # type: ignore[arg-type]  # the mistake under test
 
 
@@ -193,11 +193,11 @@ def test_types_are_read_in_any_letter_case(text: str) -> None:
 )
 def test_each_kind_is_read_back(wire_type: str, metadata: object, secret: Secret) -> None:
     """A secret of the platform has the class of its type; an unknown type is a generic secret."""
-    assert secret == from_wire("a", wire_type, metadata)
+    assert secret == secret_of("a", wire_type, metadata)
 
 
 def test_a_secret_says_when_it_was_stored() -> None:
     """Identity and time of a secret are kept."""
     moment = datetime(2024, 6, 4, tzinfo=UTC)
-    secret = from_wire("a", "MOUNTED", {}, created_at=moment, id="1")
+    secret = secret_of("a", "MOUNTED", {}, created_at=moment, id="1")
     assert (moment, "1") == (secret.created_at, secret.id)

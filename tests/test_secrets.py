@@ -71,14 +71,14 @@ def test_a_stored_secret_comes_back_without_its_value(connect: Connect) -> None:
 def test_what_is_no_secret_is_refused() -> None:
     """A dictionary in place of a secret is a TypeError at the call."""
     plain: Any = {"name": "a"}
-    with pytest.raises(TypeError, match="a Secret is needed, not dict"):
+    with pytest.raises(TypeError, match=r"secret must be a Secret, .* not a dict"):
         mcli.create_secret(plain)
 
 
 def test_an_incomplete_secret_is_refused_at_the_call(connect: Connect) -> None:
     """A secret without its value is refused by the call that makes the future, and nothing is sent."""
     connect(answer=(script := wire.Script(created(secret()))))
-    with pytest.raises(ValidationError, match="'wandb' lacks its 'value'"):
+    with pytest.raises(ValidationError, match="Secret 'wandb': 'value' is missing"):
         mcli.create_secret(mcli.MCLIEnvVarSecret(name="wandb", key="K"), future=True)
     assert [] == script.calls
 
@@ -167,13 +167,13 @@ def test_an_unknown_kind_is_kept(connect: Connect) -> None:
 
 def test_a_kind_that_is_none_is_refused() -> None:
     """A filter by what is no kind of secret is a ValueError that lists the kinds."""
-    with pytest.raises(ValueError, match=r"secret_types: 'x' is no SecretType.*docker_registry"):
+    with pytest.raises(ValueError, match=r"secret_types\[0\] must be a SecretType, not 'x'.*docker_registry"):
         mcli.get_secrets(secret_types=["x"])
 
 
 def test_one_kind_is_no_list_of_kinds() -> None:
     """A text in place of a list of kinds is a TypeError."""
-    with pytest.raises(TypeError, match="secret_types is a list"):
+    with pytest.raises(TypeError, match="secret_types must be a list"):
         mcli.get_secrets(secret_types="s3")
 
 

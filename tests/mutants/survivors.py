@@ -23,12 +23,14 @@ MODULES = {
     # values
     "mcli/status.py": "tests/test_status.py tests/properties/test_statuses.py tests/properties/test_values.py",
     "mcli/exceptions.py": "tests/test_exceptions.py tests/properties/test_values.py",
-    "mcli/metadata.py": "tests/properties/test_values.py tests/properties/test_round_trips.py mcli/metadata.py",
+    "mcli/_json.py": "tests/properties/test_values.py tests/properties/test_round_trips.py mcli/_json.py",
     "mcli/_spelling.py": "tests/properties/test_values.py mcli/_spelling.py",
     # configuration
     "mcli/_run_names.py": "tests/properties/test_names.py tests/test_run_config.py",
     "mcli/_run_input.py": "tests/test_run_config.py tests/properties/test_values.py",
-    "mcli/_run_sections.py": "tests/test_run_config.py tests/properties/test_values.py",
+    "mcli/_run_sections.py": "tests/test_run_config.py tests/properties/test_values.py mcli/_run_sections.py",
+    "mcli/_run_problems.py": "tests/test_run_problems.py tests/test_run_config.py",
+    "mcli/_problems.py": "tests/test_run_problems.py tests/test_run_config.py",
     "mcli/_config_file.py": "tests/test_config_file.py tests/test_config.py tests/properties/test_values.py",
     # decisions of the transport
     "mcli/_core/retry.py": "tests/test_retry.py tests/properties/test_retry.py mcli/_core/retry.py",

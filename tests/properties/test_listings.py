@@ -30,8 +30,9 @@ def _connected() -> Iterator[None]:
 class Listing:
     """The runs of a platform, and the pages that were asked for."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, largest: int = 100) -> None:
         self.count = count
+        self.largest = largest
         self.sizes: list[int] = []
 
     @property
@@ -43,7 +44,7 @@ class Listing:
         """Answer with the runs after the cursor; the last page has a cursor as well, but nothing follows it."""
         asked = request.variables["getRunsPaginatedData"]
         older = int(asked.get("cursor") or self.count)
-        size = asked.get("limit") or 100
+        size = min(asked.get("limit") or 100, self.largest)
         self.sizes.append(size)
         assert len(self.sizes) < 50, "asked for ever"
         chosen = range(max(0, older - size), older)
@@ -108,13 +109,20 @@ def test_there_is_no_page_after_the_last(count: int, limit: int) -> None:
 @given(count=st.integers(1, 12), limit=limits)
 def test_all_runs_that_were_named_are_read(count: int, limit: int) -> None:
     """Runs that are asked for by name come in one list, however many pages they fill."""
-    listing = Listing(count)
-    found = fake.result(mcli.get_runs(listing.names, limit=limit, future=True), listing.page)
+    listing = Listing(count, largest=limit)
+    found = fake.result(mcli.get_runs(listing.names, future=True), listing.page)
     assert (listing.names, False) == ([run.name for run in found], found.has_next_page)
 
 
-@given(limit=limits)
-def test_pages_that_do_not_move_are_an_error(limit: int) -> None:
+@given(count=st.integers(1, 12), limit=limits)
+def test_a_limit_is_the_most_that_comes_back(count: int, limit: int) -> None:
+    """With a limit, runs that are asked for by name come in pages of that size."""
+    listing = Listing(count)
+    found = fake.result(mcli.get_runs(listing.names, limit=limit, future=True), listing.page)
+    assert (listing.names[:limit], count > limit) == ([run.name for run in found], found.has_next_page)
+
+
+def test_pages_that_do_not_move_are_an_error() -> None:
     """A platform whose cursor stays where it was is told as such, and not asked for ever."""
     listing = Listing(1)
 
@@ -123,4 +131,4 @@ def test_pages_that_do_not_move_are_an_error(limit: int) -> None:
         return Reply.of({"data": {"getRunsPaginated": page | {"cursor": "1", "hasNextPage": True}}})
 
     with pytest.raises(MAPIException, match="do not end"):
-        fake.result(mcli.get_runs(["a", "b"], limit=limit, future=True), stuck)
+        fake.result(mcli.get_runs(["a", "b"], future=True), stuck)

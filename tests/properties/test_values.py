@@ -15,15 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcli._config_file import edited
-from mcli._run_input import from_wire, to_wire
-from mcli._run_names import check_image, cleaned
+from mcli._run_input import run_input, submitted_config
+from mcli._run_names import cleaned, is_image
 from mcli._run_sections import SECTIONS
 from mcli._spelling import camel_case, snake_case
 from mcli.exceptions import MAPIException, MCLIConfigError, MCLIRunConfigValidationError, from_graphql
 from mcli.metadata import sanitize_metadata
 from mcli.run_config import RunConfig
-from mcli.secret_types import Secret
-from mcli.secret_types import from_wire as secret_from_wire
+from mcli.secret_types import Secret, secret_of
 from mcli.status import RunStatus
 from tests import strategies as ours
 
@@ -65,14 +64,14 @@ def test_exceptions_survive_pickle(exception: MAPIException) -> None:
 @given(ours.run_configs)
 def test_a_configuration_comes_back_from_the_wire(config: RunConfig) -> None:
     """What was sent, and kept by the platform as JSON, is read as it was."""
-    assert config == from_wire(json.loads(json.dumps(to_wire(config))))
+    assert config == submitted_config(json.loads(json.dumps(run_input(config))))
 
 
 @given(ours.run_configs)
 def test_sending_leaves_the_configuration_alone(config: RunConfig) -> None:
     """A configuration is the same after it was sent."""
     before = copy.deepcopy(config)
-    to_wire(config)
+    run_input(config)
     assert before == config
 
 
@@ -82,11 +81,11 @@ def test_a_configuration_comes_back_from_yaml(config: RunConfig) -> None:
     assert config == RunConfig.from_dict(yaml.safe_load(str(config)) or {})
 
 
-@given(st.dictionaries(st.sampled_from([*to_wire(RunConfig(image="a")), "gpuNum", "x"]), ours.json_values))
+@given(st.dictionaries(st.sampled_from([*run_input(RunConfig(image="a")), "gpuNum", "x"]), ours.json_values))
 def test_whatever_the_platform_kept_is_read(original: dict[str, Any]) -> None:
     """A configuration that the platform kept in an unforeseen form never makes a run unreadable."""
     with warnings.catch_warnings(action="ignore"):
-        assert isinstance(from_wire(original), RunConfig)
+        assert isinstance(submitted_config(original), RunConfig)
 
 
 @given(st.dictionaries(st.sampled_from([*RunConfig().__dataclass_fields__, "x"]), ours.python_values))
@@ -106,9 +105,10 @@ def test_a_cleaned_name_is_clean(name: str) -> None:
 
 @given(st.from_regex(r"[a-z0-9./:@-]{1,40}", fullmatch=True))
 def test_an_image_is_accepted_as_it_is_or_refused(image: str) -> None:
-    """Checking an image never changes it."""
+    """What is accepted as the name of an image is sent as it is."""
+    config = RunConfig(image=image)
     with contextlib.suppress(MCLIRunConfigValidationError):
-        assert image == check_image(image)
+        assert (image, True) == (run_input(config)["image"], is_image(image))
 
 
 @given(ours.words)
@@ -150,9 +150,7 @@ def test_no_repr_shows_a_secret(secret: Secret) -> None:
 def test_a_secret_comes_back_without_its_value(secret: Secret) -> None:
     """What the platform tells of a stored secret is read as that kind of secret."""
     ((_, stored),) = secret.to_wire().items()
-    back = secret_from_wire(
-        secret.name, secret.secret_type.wire, stored.get("metadata", {}), secret.created_at
-    )
+    back = secret_of(secret.name, secret.secret_type.wire, stored.get("metadata", {}), secret.created_at)
     assert (type(secret), repr(secret)) == (type(back), repr(back))
 
 

@@ -69,6 +69,7 @@ def pretrain_run(data: Mapping[str, Any], *, command: str = STAND_IN) -> dict[st
         raise _bad("compute is a required field")
     _check_positive(data.get("parameters") or {}, "learningRate", "contextLength", "vocabSize")
     given = {"trainingDuration": "1ep"} | _present(data)
+    given["parameters"] = {"learningRate": 5e-7} | _present(data.get("parameters") or {})
     return _run("pretrain", given, _present(data["compute"]), command)
 
 
