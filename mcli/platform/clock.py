@@ -102,7 +102,8 @@ def format_time(moment: datetime) -> str:
     >>> format_time(datetime(2024, 6, 4, 0, 35, 56, 123999, UTC))
     '2024-06-04T00:35:56.123Z'
     """
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    # not strftime, which writes years before 1000 with fewer than four digits
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def parse_time(text: str) -> datetime:

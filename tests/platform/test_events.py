@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcli.platform.state.events import Event, event, from_metadata
+from mcli.platform.state.events import Event, event, from_metadata, readable
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 
@@ -25,13 +25,17 @@ NOW = datetime(2024, 6, 1, tzinfo=UTC)
 def test_marks_are_events_at_their_time(mark: str, expected: Event) -> None:
     """A mark with a unix time is the event of that time, whenever it arrives."""
     metadata = {f"mosaicml/{mark}": NOW.timestamp()}
-    assert from_metadata({}, metadata, datetime.now(UTC), newer_types=True) == [expected]
+    assert from_metadata({}, metadata, datetime.now(UTC)) == [expected]
 
 
-def test_types_that_old_clients_cannot_read_are_left_out() -> None:
-    """By default only the types of 0.6.36 are given."""
-    marks = {"mosaicml/train_started_time": 1.0, "mosaicml/checkpoint_uploaded_time": 2.0}
-    assert from_metadata({}, marks, NOW) == []
+@pytest.mark.parametrize(
+    ("version", "count"),
+    [(None, 1), ("0.6.36", 1), ("0.6.9", 1), ("0.6.42", 2), ("0.10.0", 2), ("1.0", 2), ("beta", 1)],
+)
+def test_types_that_old_clients_cannot_read_are_left_out(version: str | None, count: int) -> None:
+    """Clients before 0.6.42, and those that do not say, are shown the types of 0.6.36 only."""
+    shown = [{"eventType": "STARTED"}, {"eventType": "REQUEUED"}]
+    assert readable(shown, version) == shown[:count]
 
 
 def test_what_is_repeated_is_no_event() -> None:
@@ -43,7 +47,7 @@ def test_what_is_repeated_is_no_event() -> None:
 def test_a_second_checkpoint_is_another_event() -> None:
     """A mark with a new value is a new event."""
     old, new = ({"mosaicml/checkpoint_uploaded_time": time} for time in (1.0, 2.0))
-    (second,) = from_metadata(old, new, NOW, newer_types=True)
+    (second,) = from_metadata(old, new, NOW)
     assert second.time == datetime.fromtimestamp(2, UTC)
 
 

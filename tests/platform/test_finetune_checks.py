@@ -1,5 +1,8 @@
 """Requests to train, their checks and the runs that they become."""
 
+import json
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +11,16 @@ import pytest
 from mcli.platform.errors import RequestError
 from mcli.platform.scheduling.cluster import virtual
 from mcli.platform.scheduling.demand import resolve
+from mcli.platform.submission import trainer
 from mcli.platform.submission.checks import check_run
-from mcli.platform.submission.finetune_checks import access_problem, finetune_run, pretrain_run
+from mcli.platform.submission.finetune_checks import (
+    STAND_IN,
+    access_problem,
+    executable,
+    finetune_run,
+    pretrain_run,
+)
+from mcli.platform.submission.inputs import user_name
 
 CONFIG = {"model": "mosaicml/mpt-7b", "trainDataPath": "owner/name/train", "saveFolder": "s3://bucket/out"}
 DATA = {
@@ -93,6 +104,23 @@ def test_trackers_become_integrations() -> None:
     ]
 
 
+def test_no_run_stores_a_path_of_the_installation() -> None:
+    """What is stored about a training run holds no path, so that another installation can start it again."""
+    stored = json.dumps(finetune_run(CONFIG))
+    assert (sys.prefix in stored, str(Path(trainer.__file__).parent) in stored) == (False, False)
+
+
+@pytest.mark.parametrize("stored", [STAND_IN, "exec /gone/bin/python -I /gone/mcli/local/trainer.py"])
+def test_the_trainer_is_the_one_of_this_installation(stored: str) -> None:
+    """The mark of the stand-in trainer, or the paths of an installation that moved, mean the trainer that is here."""
+    assert executable(stored) == f"exec {shlex.quote(sys.executable)} -I {shlex.quote(trainer.__file__)}"
+
+
+def test_other_commands_are_executed_as_they_are() -> None:
+    """Only the mark of the trainer stands for something else."""
+    assert executable("composer train.py") == "composer train.py"
+
+
 def test_the_command_can_be_another() -> None:
     """The command that trains is the caller's to choose."""
     assert finetune_run(CONFIG, command="composer train.py")["command"] == "composer train.py"
@@ -117,7 +145,7 @@ def test_training_data_may_be(path: str) -> None:
 )
 def test_training_data_may_not_be(path: str) -> None:
     """Other files, other names and incomplete volumes are refused, and the field is named."""
-    assert "trainDataPath" in refusal(trainDataPath=path)
+    assert "train_data_path" in refusal(trainDataPath=path)
 
 
 @pytest.mark.parametrize("path", ["a/b/train", "s3://b/x.jsonl"])
@@ -136,7 +164,7 @@ def test_durations_may_be(duration: str) -> None:
 @pytest.mark.parametrize("duration", ["", "1", "ep", "0ep", "-1ep", "1.5ep", "1epoch", "_1ba"])
 def test_durations_may_not_be(duration: str) -> None:
     """Other units, no number and zero are refused."""
-    assert "trainingDuration must be like" in refusal(trainingDuration=duration)
+    assert "training_duration must be like" in refusal(trainingDuration=duration)
 
 
 @pytest.mark.parametrize(
@@ -152,8 +180,8 @@ def test_durations_may_not_be(duration: str) -> None:
     ],
 )
 def test_other_fields_are_checked(changes: dict[str, Any]) -> None:
-    """A folder that is no path, numbers that are not positive and empty prompts are refused by name."""
-    assert next(iter(changes)) in refusal(**changes)
+    """A folder that is not a path, numbers that are not positive and empty prompts are refused by name."""
+    assert user_name(next(iter(changes))) in refusal(**changes)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +208,7 @@ def test_pretraining_data_may_be(train_data: object) -> None:
 )
 def test_pretraining_data_may_not_be(train_data: object) -> None:
     """Nothing, something else, and proportions that are not positive or do not sum to 1 are refused."""
-    assert "trainData" in pretrain_refusal(trainData=train_data)
+    assert "train_data" in pretrain_refusal(trainData=train_data)
 
 
 def test_pretraining_needs_compute() -> None:
@@ -190,7 +218,7 @@ def test_pretraining_needs_compute() -> None:
 
 def test_pretraining_checks_its_parameters() -> None:
     """Numbers of the model must be positive."""
-    assert "vocabSize" in pretrain_refusal(parameters={"vocabSize": 0})
+    assert "vocab_size" in pretrain_refusal(parameters={"vocabSize": 0})
 
 
 def test_remote_paths_pass_the_credentials_check() -> None:
@@ -201,7 +229,7 @@ def test_remote_paths_pass_the_credentials_check() -> None:
 def test_missing_data_fail_the_credentials_check(tmp_path: Path) -> None:
     """Training data on this machine must be there."""
     missing = problem(trainDataPath=str(tmp_path / "x.jsonl"))
-    assert missing == f"trainDataPath '{tmp_path}/x.jsonl' does not exist or cannot be read."
+    assert missing == f"train_data_path '{tmp_path}/x.jsonl' does not exist or cannot be read."
 
 
 def test_a_save_folder_may_be_made(tmp_path: Path) -> None:
@@ -210,7 +238,7 @@ def test_a_save_folder_may_be_made(tmp_path: Path) -> None:
     assert problem(saveFolder=str(tmp_path / "a" / "b")) is None
     assert (
         problem(saveFolder=str(tmp_path / "file" / "b"))
-        == f"saveFolder '{tmp_path}/file/b' cannot be written."
+        == f"save_folder '{tmp_path}/file/b' cannot be written."
     )
 
 

@@ -60,7 +60,7 @@ def test_another_key_is_told(tmp_path: Path) -> None:
 def test_a_broken_key_is_told(tmp_path: Path) -> None:
     """A key file that holds no key is an error that names the file, and stays as it is."""
     (tmp_path / "key").write_text("nonsense")
-    with pytest.raises(RequestError, match=r"/key holds no key"):
+    with pytest.raises(RequestError, match=r"/key does not hold a key"):
         Vault(tmp_path / "key").encrypt(b"s3cret")
     assert (tmp_path / "key").read_text() == "nonsense"
 

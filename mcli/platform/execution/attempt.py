@@ -73,7 +73,7 @@ class Attempt:
 
     def _job(self, run: Run) -> Job:
         folders = self._services.site.folders
-        ranks = tuple(folders.node(run.id, run.index, rank).path for rank in range(run.wants().nodes))
+        ranks = tuple(folders.node(run.id, run.index, rank).path for rank in range(run.demand.nodes))
         return Job(run.latest["id"], folders.resumption(run.id, run.index), ranks)
 
     async def _submit(self, run: Run, job: Job) -> str | None:
@@ -97,7 +97,7 @@ class Attempt:
         ranks = await asyncio.to_thread(prepare, run, services.site, token=token, secrets=secrets)
         order = Order(
             run_name=run.name,
-            demand=run.wants(),
+            demand=run.demand,
             ranks=tuple(ranks),
             priority=run.priority,
             preemptible=run.preemptible,
@@ -187,7 +187,7 @@ class Attempt:
             folders.remove(run.id)
             return
         ended = run.index if run.status in records.TERMINAL else run.index - 1
-        for rank in range(run.wants().nodes):
+        for rank in range(run.demand.nodes):
             folders.node(run.id, ended, rank).clear()
 
 

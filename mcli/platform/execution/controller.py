@@ -142,13 +142,13 @@ def _take(transaction: Transaction, run: Run, decided: Plan) -> bool:
 
 def _waiting(run: Run) -> Waiting:
     created_at, claim = parse_time(run.created_at), tuple(run.latest.get("claim", ()))
-    return Waiting(run.id, run.wants(), run.priority, run.preemptible, created_at, claim)
+    return Waiting(run.id, run.demand, run.priority, run.preemptible, created_at, claim)
 
 
 def _placed(run: Run) -> Placed:
     return Placed(
         run.id,
-        run.wants(),
+        run.demand,
         run.priority,
         run.preemptible,
         parse_time(run.latest["startTime"]),

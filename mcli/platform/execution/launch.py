@@ -56,7 +56,7 @@ class HostSettings:
 def prepare(run: Run, site: HostSettings, *, token: str, secrets: Sequence[StoredSecret]) -> list[Rank]:
     """Make the files of the current resumption and return its ranks."""
     base = examine(site.python)
-    return [_prepare_node(run, site, rank, base, token, secrets) for rank in range(run.wants().nodes)]
+    return [_prepare_node(run, site, rank, base, token, secrets) for rank in range(run.demand.nodes)]
 
 
 def _prepare_node(
@@ -72,7 +72,7 @@ def _prepare_node(
     environment = rank_environment(
         run_name=run.name,
         run_input=run.executed,
-        demand=run.wants(),
+        demand=run.demand,
         node_rank=rank,
         resumption=run.index,
         endpoint=site.endpoint,

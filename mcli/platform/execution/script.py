@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from mcli.platform.execution.set_up import FUNCTIONS, SetUp, say
+from mcli.platform.submission.finetune_checks import executable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ def script(
     used: set[str] = set()
     set_up = SetUp(lambda path: _remount(path, mount_map, used), private)
     steps = [line for each in run_input.get("integrations") or () for line in set_up.lines(each)]
-    command = _remount(str(run_input.get("command") or ""), mount_map, used)
+    command = executable(_remount(str(run_input.get("command") or ""), mount_map, used))
     notices = [say(f"{place} is {mount_map[place]} on this machine.") for place in sorted(used)]
     forget = [f"rm -f -- {shlex.quote(str(private))}"] if private else []
     body = [*notices, *steps, *forget]

@@ -15,7 +15,7 @@ __all__ = ["Capacity", "Free", "choose", "conflict", "copy_capacity", "is_shared
 
 
 def shared_ranks(cpus: int) -> int:
-    """Give how many ranks that reserve nothing may share a node of so many CPUs."""
+    """Return how many ranks that reserve nothing may share a node of so many CPUs."""
     return max(16, 4 * cpus)
 
 

@@ -16,6 +16,7 @@ __all__ = ["Demand", "resolve"]
 _DEPRECATED = {"cluster": "cluster", "gpuType": "gpuType", "gpuNum": "gpus", "cpus": "cpus"}
 """Top-level fields of former days, and where they live now."""
 
+_USER_NAMES = {"gpuType": "gpu_type", "nodeNames": "node_names"}
 _CPU_NAMES = {"none", "none (cpu only)", "cpu", ""}
 
 
@@ -40,7 +41,8 @@ class Demand:
 def resolve(run_input: Mapping[str, Any], cluster: Cluster) -> Demand:
     """Infer from a run input what exactly it asks `cluster` for.
 
-    Raises `RequestError` 400 when nothing fits, when several instances would, or when the cluster is another.
+    Raises:
+        RequestError: 400 when nothing fits, when several instances would, or when the cluster is another.
     """
     requested = compute_of(run_input)
     _check_numbers(requested)
@@ -56,14 +58,14 @@ def resolve(run_input: Mapping[str, Any], cluster: Cluster) -> Demand:
 
 
 def compute_of(run_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the compute request of a run input, completed by the deprecated top-level fields.
+    """Return the compute request of a run input, completed by the deprecated top-level fields.
 
     >>> compute_of({"gpuNum": 8, "cpus": 0, "compute": {"cluster": "local"}})
     {'cluster': 'local', 'gpus': 8}
     """
     old = {new: run_input.get(name) for name, new in _DEPRECATED.items()}
     if not old["cpus"]:
-        del old["cpus"]  # Clients send 0 for "not set".
+        del old["cpus"]  # clients send 0 for "not set"
     given = run_input.get("compute") or {}
     return {key: value for key, value in (old | dict(given)).items() if value is not None}
 
@@ -82,10 +84,13 @@ def _node_count(requested: Mapping[str, Any], node_names: tuple[str, ...]) -> in
     if not node_names:
         return nodes
     if len(set(node_names)) < len(node_names):
-        raise RequestError(400, f"compute.nodeNames holds a node twice: {', '.join(node_names)}.")
+        raise RequestError(
+            400, f"compute.node_names must not name a node twice, as in {', '.join(node_names)}."
+        )
     if nodes is not None and nodes != len(node_names):
         raise RequestError(
-            400, f"compute.nodeNames holds {len(node_names)} nodes, but compute.nodes is {nodes}."
+            400,
+            f"compute.node_names must name as many nodes as compute.nodes says, {nodes}, not {len(node_names)}.",
         )
     return len(node_names)
 
@@ -98,7 +103,7 @@ def _matching(requested: Mapping[str, Any], nodes: int | None, cluster: Cluster)
             raise RequestError(
                 400, f"Bad run request: gpus is a required field. Choose from:\n{_table(with_gpus)}"
             )
-        wanted = with_gpus  # `nodes` alone means whole machines.
+        wanted = with_gpus  # `nodes` alone means whole machines
     return [instance for instance in wanted if _holds(instance, requested, nodes, cluster)]
 
 
@@ -132,7 +137,10 @@ def _holds(instance: Instance, requested: Mapping[str, Any], nodes: int | None, 
 
 
 def _only(matching: list[Instance], requested: Mapping[str, Any], cluster: Cluster) -> Instance:
-    asked = ", ".join(f"{key}={value}" for key, value in requested.items()) or "nothing named"
+    asked = (
+        ", ".join(f"{_USER_NAMES.get(key, key)}={value}" for key, value in requested.items())
+        or "nothing named"
+    )
     if not matching:
         raise RequestError(
             400,
@@ -150,7 +158,7 @@ def _only(matching: list[Instance], requested: Mapping[str, Any], cluster: Clust
 
 def _table(instances: Iterable[Instance]) -> str:
     return "\n".join(
-        f"- {instance.name}: gpuType {instance.gpu_type}, gpus {', '.join(map(str, instance.gpu_nums))}, "
+        f"- {instance.name}: gpu_type {instance.gpu_type}, gpus {', '.join(map(str, instance.gpu_nums))}, "
         f"{instance.cpus} cpus on each of {len(instance.nodes)} nodes"
         for instance in instances
     )

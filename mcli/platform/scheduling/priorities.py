@@ -8,7 +8,7 @@ PRIORITIES = {"highest": 4, "high": 3, "auto": 2, "medium": 2, "low": 1, "lowest
 
 
 def priority(text: str | None) -> str:
-    """Give the priority that a run gets when it asks for `text`: an unknown one counts as `auto`.
+    """Return the priority that a run gets when it asks for `text`: an unknown one counts as `auto`.
 
     >>> priority("LOW"), priority("urgent"), priority(None)
     ('low', 'auto', 'auto')

@@ -32,8 +32,11 @@ from mcli.platform.clock import parse_time
 from mcli.platform.errors import RequestError
 from mcli.platform.serving.documents import Documents
 from mcli.platform.serving.graphql_core import read_scalar, source_events
+from mcli.platform.state.events import readable
 from mcli.platform.state.store import Once, Store
 from mcli.platform.state.users import User
+from mcli.platform.submission.inputs import checked
+from mcli.platform.values import to_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,9 +67,11 @@ class Request:
     operation: str | None = None
     once: str | None = None
     """The `Idempotency-Key` of the request."""
+    version: str | None = None
+    """The version that the client says it has."""
 
     @classmethod
-    def read(cls, body: object, user: User, once: str | None = None) -> Request:
+    def read(cls, body: object, user: User, once: str | None = None, version: str | None = None) -> Request:
         """Return the request that a body holds.
 
         Raises:
@@ -77,13 +82,16 @@ class Request:
         variables, operation = body.get("variables"), body.get("operationName")
         if not isinstance(variables, dict | None) or not isinstance(operation, str | None):
             raise RequestError(400, "`variables` must be an object, and `operationName` must be a text.")
-        return cls(user, body["query"], variables, operation, once)
+        return cls(user, body["query"], variables, operation, once, version)
 
     def mark(self, field: str) -> Once | None:
         """Return the mark that makes a mutation field of this request take effect once; None without a key."""
         if self.once is None:
             return None
-        content = json.dumps([self.document, self.variables, self.operation], sort_keys=True)
+        try:
+            content = json.dumps([self.document, self.variables, self.operation], sort_keys=True)
+        except RecursionError:
+            raise RequestError(400, "variables must not be nested as deep as these.") from None
         return Once(self.user.id, f"{self.once}/{field}", hashlib.sha256(content.encode()).hexdigest())
 
 
@@ -171,13 +179,14 @@ def error_to_wire(error: Exception) -> dict[str, Any]:
     else:
         log.error("A request failed", exc_info=cause)
     path = error.path if isinstance(error, GraphQLError) else None
-    return {"message": message, "extensions": {"code": code}} | ({"path": path} if path else {})
+    return {"message": to_text(message), "extensions": {"code": code}} | ({"path": path} if path else {})
 
 
 def _schema(resolvers: Resolvers, store: Store, watches: Watches, logs: Logs) -> GraphQLSchema:
     # tests validate the file, so that no server has to at its start
     schema = build_schema(schema_text(), assume_valid=True, assume_valid_sdl=True)
     read_scalar(schema, "DateTime", _parse_moment)
+    read_scalar(schema, "ByteOffset", _parse_offset)
     query, mutation, subscription = (
         cast("GraphQLObjectType", schema.type_map[name]).fields
         for name in ("Query", "Mutation", "Subscription")
@@ -189,22 +198,36 @@ def _schema(resolvers: Resolvers, store: Store, watches: Watches, logs: Logs) ->
     for name, source in {"watchRunStatus": watches.statuses, "getRunLogsV2": logs.read}.items():
         subscription[name].subscribe = _subscription(source)
         subscription[name].resolve = _event
+    query["getFinetuneEvents"].resolve = _readable(query["getFinetuneEvents"].resolve)
+    for kind, field in {
+        "RunDetails": "formattedRunEvents",
+        "FinetuneDetails": "formattedFinetuningEvents",
+    }.items():
+        cast("GraphQLObjectType", schema.type_map[kind]).fields[field].resolve = _readable(_field)
     return schema
+
+
+def _readable(resolve: Any) -> Any:
+    """Leave out of a list of events those that the client cannot read."""
+
+    def read(source: object, info: GraphQLResolveInfo, **arguments: object) -> object:
+        return readable(resolve(source, info, **arguments), info.context.version)
+
+    return read
 
 
 def _query(read: Any) -> Any:
     def resolve(db: object, info: GraphQLResolveInfo, **arguments: object) -> object:
-        return read(db, info.context.user, *arguments.values())
+        return read(db, info.context.user, *_checked(arguments))
 
     return resolve
 
 
 def _mutation(change: Any, store: Store) -> Any:
     async def resolve(_: object, info: GraphQLResolveInfo, **arguments: object) -> object:
-        request: Request = info.context
+        request, given = cast("Request", info.context), _checked(arguments)
         return await store.write(
-            lambda transaction: change(transaction, request.user, *arguments.values()),
-            request.mark(str(info.path.key)),
+            lambda transaction: change(transaction, request.user, *given), request.mark(str(info.path.key))
         )
 
     return resolve
@@ -212,9 +235,13 @@ def _mutation(change: Any, store: Store) -> Any:
 
 def _subscription(source: Any) -> Any:
     def start(_: object, __: GraphQLResolveInfo, **arguments: object) -> object:
-        return source(*arguments.values())
+        return source(*_checked(arguments))
 
     return start
+
+
+def _checked(arguments: Mapping[str, object]) -> list[Any]:
+    return [checked(name, value) for name, value in arguments.items()]
 
 
 def _event(event: object, _: GraphQLResolveInfo, **__: object) -> object:
@@ -231,3 +258,11 @@ def _parse_moment(value: object) -> datetime:
         return parse_time(str(value))
     except ValueError:
         raise GraphQLError(f"A time must be in ISO 8601, not {value!r}.") from None
+
+
+def _parse_offset(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise GraphQLError(
+            f"A position in a log must be a whole number of bytes from 0 to 2^63 - 1, not {value!r}."
+        )
+    return value

@@ -158,7 +158,7 @@ def _resumption(run: Run, data: Mapping[str, Any]) -> int:
 
 def _ranks(run: Run, index: int, data: Mapping[str, Any]) -> tuple[int, int]:
     """Return the node and the GPU rank on it that are meant."""
-    resumption, demand = run.resumptions[index], run.wants()
+    resumption, demand = run.resumptions[index], run.demand
     if data.get("failed") or data.get("exceptionOnly"):
         node = resumption["failedRank"]
         if node is None:
@@ -177,8 +177,6 @@ def _ranks(run: Run, index: int, data: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _checked_node(run: Run, node: int) -> int:
-    if not 0 <= node < run.wants().nodes:
-        raise RequestError(
-            404, f"Run {run.name!r} has no node rank {node}; it has {run.wants().nodes} nodes."
-        )
+    if not 0 <= node < run.demand.nodes:
+        raise RequestError(404, f"Run {run.name!r} has no node rank {node}; it has {run.demand.nodes} nodes.")
     return node

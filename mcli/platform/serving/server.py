@@ -110,8 +110,9 @@ class Server:
             raise RequestError(415, f"The content type of a request must be {_JSON}.")
         body = await _read_body(receive, headers)
         media_type = _wanted(headers.get("accept", ""))
+        once, version = headers.get("idempotency-key"), headers.get("x-mosaicml-client-version")
         try:
-            answer = await self._api.answer(Request.read(_parse(body), user, headers.get("idempotency-key")))
+            answer = await self._api.answer(Request.read(_parse(body), user, once, version))
         except RequestError as error:
             return Reply(error.code, {"errors": [error_to_wire(error)]}, media_type)
         return Reply(_status(answer, media_type), answer, media_type)
@@ -180,7 +181,7 @@ def _check_size(size: int) -> None:
 
 def _parse(body: bytes) -> object:
     try:
-        # clients send a bare NaN inside metadata, which is not JSON: it is kept as the text
-        return json.loads(body, parse_constant=str)
+        # also a bare NaN, which is not JSON but sent by clients inside metadata: `inputs` says what becomes of it
+        return json.loads(body)
     except (ValueError, RecursionError):
         raise RequestError(400, "The request is not JSON.") from None

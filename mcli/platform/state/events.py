@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = [
     "from_metadata",
     "node_lost_reason",
     "preempted_reason",
+    "readable",
 ]
 
 COMPLETED = "Run completed successfully"
@@ -25,8 +27,10 @@ COMPLETED = "Run completed successfully"
 
 STOPPED_BY_USER = "Stopped by user"
 
-NEWER_TYPES = frozenset({"TRAIN_STARTED", "CHECKPOINT_SAVED", "REQUEUED"})
+_NEWER_TYPES = {"TRAIN_STARTED", "CHECKPOINT_SAVED", "REQUEUED"}
 """Types that clients before 0.6.42 do not know, and whose answer as a whole they then cannot read."""
+
+_KNOWING = (0, 6, 42)
 
 REWRITTEN = "TRAIN_UPDATED"
 """The type of which a resumption keeps only the latest event."""
@@ -75,13 +79,13 @@ def event(kind: str, now: datetime, message: str | None = None) -> Event:
     return Event(kind, now, message if message is not None else _MESSAGES.get(kind, ""))
 
 
-def from_metadata(
-    old: Mapping[str, Any], new: Mapping[str, Any], now: datetime, *, newer_types: bool = False
-) -> list[Event]:
-    """Read off the events that an update of the metadata stands for, oldest first.
+def from_metadata(old: Mapping[str, Any], new: Mapping[str, Any], now: datetime) -> list[Event]:
+    """Return the events that an update of the metadata stands for, oldest first.
 
-    `old` is the metadata before, `new` the keys of the update. What the update repeats is no event. Types
-    that old clients cannot read are left out unless `newer_types`.
+    Args:
+        old: The metadata before the update.
+        new: The keys of the update; those that only repeat what was there make no event.
+        now: The moment of events whose key does not hold a time.
     """
     changed = {key: value for key, value in new.items() if key not in old or old[key] != value}
     marks = {kind: changed[key] for key, kind in _MARKS.items() if changed.get(key) is not None}
@@ -90,8 +94,18 @@ def from_metadata(
         events += _progress({**old, **new}, now)
     if isinstance(changed.get(_EXCEPTION), Mapping):
         events.append(Event("FAILED_EXCEPTION", now, _exception(changed[_EXCEPTION])))
-    kept = [each for each in events if newer_types or each.type not in NEWER_TYPES]
-    return sorted(kept, key=lambda each: each.time)
+    return sorted(events, key=lambda each: each.time)
+
+
+def readable(shown: Sequence[Mapping[str, Any]], version: str | None) -> list[Mapping[str, Any]]:
+    """Return those events of a run, in the wire's form, that a client of a version can read.
+
+    Args:
+        shown: The events, each with its `eventType`.
+        version: What the client says of itself; None when it says nothing.
+    """
+    numbers = tuple(map(int, re.findall(r"\d+", version or "")))
+    return [each for each in shown if numbers >= _KNOWING or each["eventType"] not in _NEWER_TYPES]
 
 
 def _time(value: object, now: datetime) -> datetime:
@@ -113,7 +127,7 @@ def _exception(reported: Mapping[str, Any]) -> str:
 
 
 def exit_reason(status: int) -> str:
-    """Say why a node failed.
+    """Return the reason of a node that failed.
 
     >>> exit_reason(127)
     'Exit code: 127. Reason: Error'
@@ -122,7 +136,7 @@ def exit_reason(status: int) -> str:
 
 
 def duration_reason(seconds: float) -> str:
-    """Say that the run's time is over.
+    """Return the reason of a run whose time is over.
 
     >>> duration_reason(5400)
     'Maximum duration of 1.5 hours reached'
@@ -131,10 +145,10 @@ def duration_reason(seconds: float) -> str:
 
 
 def preempted_reason(beneficiary: str) -> str:
-    """Say whom the run made room for."""
+    """Return the reason of a run that made room for another."""
     return f"Preempted by {beneficiary}"
 
 
 def node_lost_reason(node: str) -> str:
-    """Say that a node went away."""
+    """Return the reason of a node that went away."""
     return f"Node {node} lost"

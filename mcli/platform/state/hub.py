@@ -36,7 +36,7 @@ class Hub:
 
     @contextmanager
     def listening(self, run_id: str, tell: Callable[[Change], None]) -> Generator[None]:
-        """Have every change of a run told from now on."""
+        """Call `tell` with every change of a run from now on."""
         self._listeners[run_id].append(tell)
         try:
             yield
@@ -46,6 +46,6 @@ class Hub:
                 del self._listeners[run_id]
 
     def publish(self, change: Change) -> None:
-        """Tell everybody who listens to this run, or to all."""
+        """Call everybody who listens to this run, or to all."""
         for tell in (*self._movers, *self._listeners.get(change.run_id, ())):
             tell(change)

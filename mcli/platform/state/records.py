@@ -16,6 +16,8 @@ from mcli.platform.clock import later
 from mcli.platform.errors import RequestError
 from mcli.platform.scheduling.demand import Demand
 from mcli.platform.state.hub import Change
+from mcli.platform.state.status import LIVE, TERMINAL, WAITING, Status
+from mcli.platform.values import LARGEST_INT, load_json
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
     from mcli.platform.state.store import Transaction
 
 __all__ = ["LIVE", "TERMINAL", "WAITING", "Run", "insert", "load", "read", "save", "with_status"]
-
-WAITING = ("PENDING", "QUEUED")
-LIVE = ("STARTING", "RUNNING", "TERMINATING")
-TERMINAL = ("COMPLETED", "STOPPED", "FAILED")
 
 
 @dataclass
@@ -42,10 +40,11 @@ class Run:
     """The run input as it was sent."""
     executed: dict[str, Any]
     """The run input that is executed: the same, but with the command of a run that has none of its own."""
-    demand: dict[str, Any]
+    demand: Demand
+    """What the run asks for."""
     created_at: str
     updated_at: str
-    status: str = "PENDING"
+    status: str = Status.PENDING
     reason: str = ""
     ended_at: str | None = None
     is_deleted: bool = False
@@ -64,6 +63,8 @@ class Run:
     """When a retry may start."""
     stopping: dict[str, str] | None = None
     """Why the run is being stopped: `kind` is one of user, limit, preempted; and the `reason` for people."""
+    start_wanted: bool = False
+    """Whether the run shall start again when it has ended."""
     finetune: dict[str, Any] | None = None
     """The configuration of a finetuning run."""
 
@@ -76,11 +77,6 @@ class Run:
     def index(self) -> int:
         """The current resumption's index."""
         return len(self.resumptions) - 1
-
-    def wants(self) -> Demand:
-        """Give what the run asks for."""
-        demand: dict[str, Any] = self.demand | {"node_names": tuple(self.demand["node_names"])}
-        return Demand(**demand)
 
     def enter(self, transaction: Transaction, status: str, reason: str = "") -> None:
         """Take the next status, write it into the record and publish it."""
@@ -102,12 +98,12 @@ class Run:
         self.publish(transaction)
 
     def publish(self, transaction: Transaction) -> None:
-        """Tell those who act on the run that it changed; watchers know a status that they have seen."""
+        """Publish to those who act on the run that it changed; watchers know a status that they have seen."""
         transaction.changes.append(Change(self.id, len(self.lifecycle), self.status))
 
     def resume(self, transaction: Transaction, wait: float = 0.0) -> None:
         """Begin the next resumption: wait for nodes again, for `wait` seconds at least."""
-        demand = self.wants()
+        demand = self.demand
         self.resumptions.append(
             {
                 "id": str(uuid.uuid4()),
@@ -117,7 +113,7 @@ class Run:
                 "gpuType": demand.gpu_type,
                 "gpus": demand.gpus,
                 "nodes": demand.nodes,
-                "status": "PENDING",
+                "status": Status.PENDING,
                 "startTime": None,
                 "endTime": None,
                 "estimatedEndTime": None,
@@ -130,20 +126,25 @@ class Run:
             }
         )
         self.not_before = later(transaction.now, wait) if wait else None
-        self.stopping, self.ended_at = None, None
-        self.enter(transaction, "PENDING")
+        self.stopping, self.ended_at, self.start_wanted = None, None, False
+        self.enter(transaction, Status.PENDING)
+
+    def start(self, transaction: Transaction) -> None:
+        """Begin the next resumption as a person asked for it: earlier failures no longer count."""
+        self.failures = {"user": 0, "system": 0, "in_a_row": 0}
+        self.resume(transaction)
 
     def place(self, transaction: Transaction, nodes: Iterable[str], gpus: Iterable[Iterable[int]]) -> None:
-        """Give the run its nodes: it is STARTING from now on."""
+        """Assign nodes to the run: it is STARTING from now on."""
         self.latest["startTime"] = transaction.now
         self.latest["gpuIndices"] = [list(indices) for indices in gpus]
         self.latest["placement"] = [
-            {"rank": rank, "name": name, "status": "STARTING", "reason": None}
+            {"rank": rank, "name": name, "status": Status.STARTING, "reason": None}
             for rank, name in enumerate(nodes)
         ]
-        self.enter(transaction, "STARTING")
+        self.enter(transaction, Status.STARTING)
         self.limit()
-        self._update_nodes(transaction, "STARTING")
+        self._update_nodes(transaction, Status.STARTING)
 
     def limit(self) -> None:
         """Compute anew when the current resumption must end at the latest."""
@@ -152,16 +153,16 @@ class Run:
 
     def started(self, transaction: Transaction) -> None:
         """Note that the command executes on all nodes."""
-        self.enter(transaction, "RUNNING")
+        self.enter(transaction, Status.RUNNING)
         self.latest["runningSince"] = transaction.now
-        self._update_nodes(transaction, "RUNNING")
+        self._update_nodes(transaction, Status.RUNNING)
         self.add_event("STARTED", transaction.now, "Run started.")
 
     def terminate(self, transaction: Transaction) -> None:
         """Begin to shut down, if that has not begun yet."""
-        if self.status != "TERMINATING":
+        if self.status != Status.TERMINATING:
             self.latest["endTime"] = transaction.now
-            self.enter(transaction, "TERMINATING")
+            self.enter(transaction, Status.TERMINATING)
 
     def end_node(self, transaction: Transaction, rank: int, status: str, reason: str | None) -> None:
         """Note how the run ended on one of its nodes."""
@@ -170,13 +171,15 @@ class Run:
         self._note_update(transaction, node)
 
     def end(self, transaction: Transaction, status: str, reason: str) -> None:
-        """End the run, until somebody starts it again."""
+        """End the run, until somebody starts it again; who did so while it was ending has it started now."""
         if self.latest["endTime"] is None and self.latest["startTime"] is not None:
             self.latest["endTime"] = transaction.now
         self.enter(transaction, status, reason)
         self.ended_at = transaction.now
         self.not_before = self.stopping = None
         self.add_event(status, transaction.now, reason)
+        if self.start_wanted:
+            self.start(transaction)
 
     def add_event(self, kind: str, time: str, message: str) -> None:
         """Add a line to what people read about the run."""
@@ -201,7 +204,7 @@ class Run:
         self.latest["updates"].append(update)
 
     def to_wire(self, email: str) -> dict[str, Any]:
-        """Give the `Run` of the schema."""
+        """Return the `Run` of the schema."""
         return {
             "id": self.id,
             "name": self.name,
@@ -246,9 +249,9 @@ def insert(transaction: Transaction, run: Run) -> None:
         "name": run.name,
         "owner": run.owner,
         "run_type": run.run_type,
-        "cluster": run.demand["cluster"],
-        "gpu_type": run.demand["gpu_type"],
-        "gpus": run.demand["gpus"],
+        "cluster": run.demand.cluster,
+        "gpu_type": run.demand.gpu_type,
+        "gpus": run.demand.gpus,
         "created_at": run.created_at,
     }
     marks = ", ".join("?" * len(columns))
@@ -273,17 +276,30 @@ def _columns(run: Run) -> dict[str, Any]:
         "status": run.status,
         "ended_at": run.ended_at,
         "is_deleted": run.is_deleted,
-        "document": json.dumps(vars(run), separators=(",", ":")),
+        "document": json.dumps(vars(run) | {"demand": vars(run.demand)}, separators=(",", ":")),
     }
 
 
 def read(document: str) -> Run:
-    """Read a stored run."""
-    return Run(**json.loads(document))
+    """Read a stored run, also one of an earlier version that stored more than it could answer."""
+    stored: dict[str, Any] = load_json(document)
+    demand = stored.pop("demand")
+    seconds = stored["max_duration_seconds"]
+    return Run(
+        **stored
+        | {
+            "demand": Demand(**demand | {"node_names": tuple(demand["node_names"])}),
+            "max_duration_seconds": None if seconds is None else min(seconds, LARGEST_INT),
+        }
+    )
 
 
 def load(db: sqlite3.Connection, run_id: str) -> Run:
-    """Load a run by its id."""
+    """Load a run by its id.
+
+    Raises:
+        RequestError: 404 when there is none.
+    """
     row = db.execute("SELECT document FROM runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         raise RequestError(404, f"Run with id {run_id!r} not found.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcli.platform.clock import parse_time
 from mcli.platform.errors import RequestError
+from mcli.platform.state.selection import wanted
 from mcli.platform.state.vault import StoredSecret, Vault, check
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ def of_owner(db: sqlite3.Connection, vault: Vault, owner: str) -> list[StoredSec
 
 
 def create(transaction: Transaction, vault: Vault, user: User, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Store the secret of a `CreateSecretInput`. Raises `RequestError` 400 or 409."""
+    """Store the secret of a `CreateSecretInput` and return the `Secret` of the schema.
+
+    Raises:
+        RequestError: 400 or 409, see `vault.check`.
+    """
     existing = [_read(row, "") for row in _rows(transaction.db, user.id)]
     secret = check(data, existing)
     row = (
@@ -44,9 +49,8 @@ def create(transaction: Transaction, vault: Vault, user: User, data: Mapping[str
 
 
 def matching(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give the `Secret`s of the schema that a `GetSecretsInput` is about, oldest first."""
-    filters = data.get("filters") or {}
-    names, types = ((filters.get(key) or {}).get("in") for key in ("name", "type"))
+    """Return the `Secret`s of the schema that a `GetSecretsInput` is about, oldest first."""
+    names, types = wanted(data, "name"), wanted(data, "type")
     return [
         _to_wire(row)
         for row in _rows(db, user.id)
@@ -55,10 +59,14 @@ def matching(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> lis
 
 
 def delete(transaction: Transaction, user: User, data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Delete the matching secrets and give them. Raises `RequestError` 404 for a name that is not there."""
+    """Delete the matching secrets and return them.
+
+    Raises:
+        RequestError: 404 for a name that is not there.
+    """
     found = matching(transaction.db, user, data)
     names = {secret["name"] for secret in found}
-    for name in ((data.get("filters") or {}).get("name") or {}).get("in") or ():
+    for name in wanted(data, "name") or ():
         if name not in names:
             raise RequestError(404, f"Secret {name!r} not found.")
     transaction.db.executemany("DELETE FROM secrets WHERE id = ?", [(secret["id"],) for secret in found])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Page", "changeable", "is_taken", "matching", "named", "page"]
+__all__ = ["Page", "changeable", "is_taken", "matching", "named", "page", "wanted"]
 
 PAGE = 100
 LARGEST_PAGE = 10_000
@@ -40,6 +40,12 @@ class Page:
     runs: list[Run]
     cursor: str | None
     """Where the next page starts; None at the end."""
+
+
+def wanted(data: Mapping[str, Any], field: str) -> list[Any] | None:
+    """Return the values that the filter of a request lets through in a field; None when all are."""
+    among: list[Any] | None = ((data.get("filters") or {}).get(field) or {}).get("in")
+    return among
 
 
 def matching(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> list[Run]:
@@ -71,12 +77,12 @@ def page(db: sqlite3.Connection, user: User, data: Mapping[str, Any], run_types:
 def changeable(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> list[Run]:
     """Load the runs that a mutation is about, newest first.
 
-    Raises `RequestError`: 404 for a name that is not there, 403 for a run of somebody else.
+    Raises:
+        RequestError: 404 for a name that is not there, 403 for a run of somebody else.
     """
     runs = matching(db, user, data)
-    names = ((data.get("filters") or {}).get("name") or {}).get("in") or ()
     found = {run.name for run in runs}
-    for name in names:
+    for name in wanted(data, "name") or ():
         if name not in found:
             raise not_found(name)
     for run in runs:
@@ -86,7 +92,11 @@ def changeable(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> l
 
 
 def named(db: sqlite3.Connection, name: str) -> Run:
-    """Load the run with this name, unless it is deleted. Raises `RequestError` 404."""
+    """Load the run with this name, unless it is deleted.
+
+    Raises:
+        RequestError: 404 when there is no such run.
+    """
     rows = _rows(db, "name = ? AND is_deleted = 0", [name])
     if not rows or (run := records.read(rows[0]["document"])).name != name:
         raise not_found(name)
@@ -94,12 +104,12 @@ def named(db: sqlite3.Connection, name: str) -> Run:
 
 
 def not_found(name: str) -> RequestError:
-    """Say that there is no such run."""
+    """Return the error that says that there is no such run."""
     return RequestError(404, f"Run {name!r} not found, or deleted.")
 
 
 def is_taken(db: sqlite3.Connection, name: str) -> bool:
-    """Tell whether a run has or had this name, in any letter case."""
+    """Return whether a run has or had this name, in any letter case."""
     return db.execute("SELECT 1 FROM runs WHERE name = ?", (name,)).fetchone() is not None
 
 
@@ -107,10 +117,9 @@ def _condition(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> t
     filters = data.get("filters") or {}
     parts, values = ["1"], list[Any]()
     for key, column in _COLUMNS.items():
-        wanted = (filters.get(key) or {}).get("in")
-        if wanted is not None:
-            parts.append(f"{column} COLLATE BINARY IN ({_marks(wanted)})")
-            values += wanted
+        if (among := wanted(data, key)) is not None:
+            parts.append(f"{column} COLLATE BINARY IN ({_marks(among)})")
+            values += among
     for key, column in _TIMES.items():
         for operator, sign in (("gte", ">="), ("lt", "<")):
             if (moment := (filters.get(key) or {}).get(operator)) is not None:
@@ -126,13 +135,13 @@ def _condition(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> t
 
 
 def _owners(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> list[str] | None:
-    """Give whose runs are meant; None for everybody's in the organization.
+    """Return whose runs are meant; None for everybody's in the organization.
 
     One's own, unless the request names people or runs: runs are shared in the organization.
     """
     entity = {key: value for key, value in (data.get("entity") or {}).items() if value}
     if not entity:
-        return None if ((data.get("filters") or {}).get("name") or {}).get("in") else [user.id]
+        return None if wanted(data, "name") else [user.id]
     return [
         other.id
         for other in all_users(db)

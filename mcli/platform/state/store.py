@@ -109,14 +109,14 @@ class Store:
         _migrate(path)
 
     async def write(self, work: Callable[[Transaction], T], once: Once | None = None) -> T:
-        """Do `work` in one transaction; whatever it raises undoes it.
+        """Do `work` in one transaction and return what it returns; whatever it raises undoes it.
 
         With `once`, what `work` returns must be JSON, and is kept: the same mark gets it again without work.
         """
         return await self._loop.run_in_executor(self._writer, self._transact, work, once)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do `work` on a connection that cannot write, on one of the readers' threads."""
+        """Return what `work` returns on a connection that cannot write, on one of the readers' threads."""
         return await self._loop.run_in_executor(self._readers, lambda: work(self._connection(write=False)))
 
     def close(self) -> None:
@@ -171,11 +171,11 @@ class Store:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # Connections stay on their threads; only the closing is done by another.
+    # connections stay on their threads; only the closing is done by another
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
-    # With WAL this loses nothing when a process is killed, only the last moments when the power fails.
+    # with WAL this loses nothing when a process is killed, only the last moments when the power fails
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 

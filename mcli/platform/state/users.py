@@ -40,7 +40,7 @@ class User:
     is_admin: bool
 
     def to_wire(self) -> dict[str, object]:
-        """Give the `User` of the schema."""
+        """Return the `User` of the schema."""
         return {"id": self.id, "name": self.name, "email": self.email, "organizations": [ORGANIZATION]}
 
 
@@ -56,15 +56,16 @@ class Keys:
         self._users = await self._store.read(_all_keys)
 
     def owner(self, authorization: str | None) -> User:
-        """Give the user whose key an `Authorization` value is, with or without a scheme before it.
+        """Return the user whose key an `Authorization` value is, with or without a scheme before it.
 
-        Raises `RequestError` 401.
+        Raises:
+            RequestError: 401 for a key that is missing or not known.
         """
         key = (authorization or "").strip()
         scheme, _, rest = key.partition(" ")
         digest = _digest(rest.strip() if scheme.lower() == "bearer" else key)
         found: User | None = None
-        for known, user in self._users.items():  # All of them, so that the time tells nothing.
+        for known, user in self._users.items():  # all of them, so that the time tells nothing
             if hmac.compare_digest(known, digest):
                 found = user
         if found is None:
@@ -97,7 +98,7 @@ class Keys:
             self._users.pop(digest, None)
 
     async def add_user(self, name: str, email: str, *, is_admin: bool = False) -> User:
-        """Get the user with an e-mail address, who is made if there is none."""
+        """Return the user with an e-mail address, who is made if there is no such user."""
         user = User(str(uuid.uuid4()), name, email, str(ORGANIZATION["id"]), is_admin)
 
         def work(transaction: Transaction) -> User:
@@ -110,7 +111,7 @@ class Keys:
         return await self._store.write(work)
 
     async def add_owner(self, key_file: Path) -> str:
-        """Make sure of the user to whom this platform belongs, and of his key in `key_file` (0600)."""
+        """Make sure of the user to whom this platform belongs, and of their key in `key_file` (0600)."""
         name = _login()
         user = await self.add_user(name, f"{name}@localhost", is_admin=True)
         key = await self.add(user, key=_read_or_make_key(key_file))
@@ -127,11 +128,11 @@ class Keys:
 def all_users(db: sqlite3.Connection) -> list[User]:
     """Load every user."""
     rows = db.execute("SELECT id, name, email, organization, is_admin FROM users")
-    return [User(id, name, email, group, bool(is_admin)) for id, name, email, group, is_admin in rows]  # noqa: A001
+    return [User(**dict(row) | {"is_admin": bool(row["is_admin"])}) for row in rows]
 
 
 def emails(db: sqlite3.Connection) -> dict[str, str]:
-    """Give the e-mail address of every user, by id."""
+    """Return the e-mail address of every user, by id."""
     return {user.id: user.email for user in all_users(db)}
 
 
@@ -141,7 +142,7 @@ def _all_keys(db: sqlite3.Connection) -> dict[str, User]:
 
 
 def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _login() -> str:

@@ -84,9 +84,10 @@ class Vault:
         return self._cipher().encrypt(clear)
 
     def decrypt(self, token: bytes) -> bytes:
-        """Give back what was encrypted.
+        """Return what was encrypted.
 
-        Raises `RequestError` 500 if the key is another, or the text was changed.
+        Raises:
+            RequestError: 500 if the key is another, or the text was changed.
         """
         try:
             return self._cipher().decrypt(token)
@@ -100,14 +101,16 @@ class Vault:
         try:
             return Fernet(self._key_file.read_bytes())
         except ValueError:
-            raise RequestError(500, f"{self._key_file} holds no key, so secrets cannot be read.") from None
+            raise RequestError(
+                500, f"{self._key_file} does not hold a key, so secrets cannot be read."
+            ) from None
 
     def _make_key(self) -> None:
         self._key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._key_file.with_name(f"{self._key_file.name}.{os.getpid()}")
         _write(draft, Fernet.generate_key(), 0o600)
         try:
-            os.link(draft, self._key_file)  # Whole or not at all; another's key stays.
+            os.link(draft, self._key_file)  # whole or not at all; another's key stays
         except FileExistsError:
             pass
         finally:
@@ -115,15 +118,21 @@ class Vault:
 
 
 def check(secret_input: Mapping[str, Any], existing: Sequence[StoredSecret]) -> dict[str, Any]:
-    """Give `name`, `type`, `metadata` and `value` of a `CreateSecretInput`, if it may be stored.
+    """Return `name`, `type`, `metadata` and `value` of a `CreateSecretInput`, if it may be stored.
 
-    `existing` are the user's secrets. Raises `RequestError`: 400 for what is malformed or over 1 MiB, 409 for
-    a name, variable or mount path that is taken, or a second secret of a type that allows one.
+    Args:
+        secret_input: What the user sent.
+        existing: The secrets that the user has.
+
+    Raises:
+        RequestError: 400 for what is malformed or over 1 MiB, 409 for a name, variable or mount path that is taken,
+            or a second secret of a type that allows one.
     """
     given = [key for key in KINDS if secret_input.get(key) is not None]
     if len(given) != 1:
         raise RequestError(
-            400, f"A secret is of one kind, {len(given)} were given: {', '.join(given) or 'none'}."
+            400,
+            f"A secret must be of exactly one kind, not of {len(given)}: {', '.join(given) or 'none given'}.",
         )
     body, kind = secret_input[given[0]], KINDS[given[0]]
     name, metadata = str(body["name"]), dict(body.get("metadata") or {})
@@ -137,16 +146,17 @@ def _check_form(name: str, metadata: Mapping[str, Any], value: object) -> None:
         rule = (
             "of a-z, 0-9, '-' and '.', begin and end with a letter or digit, and have at most 253 characters"
         )
-        raise RequestError(400, f"Secret name {name[:300]!r} must be {rule}.")
+        raise RequestError(400, f"name of a secret must be {rule}, not {name[:300]!r}.")
     if "key" in metadata and not _KEY.fullmatch(metadata["key"]):
-        raise RequestError(
-            400, f"{metadata['key']!r} of secret {name!r} is no name of an environment variable."
-        )
+        rule = "be of letters, digits and '_', and not begin with a digit"
+        raise RequestError(400, f"key of secret {name!r} must {rule}, not {metadata['key'][:300]!r}.")
     place = _place(metadata)
     if place is not None and (not place.startswith("/") or ".." in place.split("/") or "\0" in place):
-        raise RequestError(400, f"Mount path {place!r} of secret {name!r} must be absolute, without '..'.")
+        raise RequestError(
+            400, f"Mount path of secret {name!r} must be absolute, without '..', not {place!r}."
+        )
     if (size := len(json.dumps(value, ensure_ascii=False).encode())) > SIZE:
-        raise RequestError(400, f"Secret {name!r} has {size} bytes, at most {SIZE} are allowed.")
+        raise RequestError(400, f"value of secret {name!r} must have at most {SIZE} bytes, not {size}.")
 
 
 def _check_unique(
@@ -171,7 +181,7 @@ def _place(metadata: Mapping[str, Any]) -> str | None:
 
 
 def mount(secrets: Iterable[StoredSecret], folder: Path) -> dict[str, str]:
-    """Write the files of secrets to `folder/<name>/`, mode 0400, and give the variables of a run with them.
+    """Write the files of secrets to `folder/<name>/`, mode 0400, and return the variables of a run with them.
 
     The variables hold the real paths. Of two secrets that set the same one, the younger wins.
     """
@@ -188,7 +198,7 @@ def mount(secrets: Iterable[StoredSecret], folder: Path) -> dict[str, str]:
 
 
 def mount_points(secrets: Iterable[StoredSecret], folder: Path) -> dict[str, str]:
-    """Give for each mount path that the user knows the folder where `mount` has put the files."""
+    """Return for each mount path that the user knows the folder where `mount` has put the files."""
     places = {_place(secret.metadata): str(folder / secret.name) for secret in secrets}
     return {place: real for place, real in places.items() if place is not None}
 
@@ -198,7 +208,7 @@ def _files(secret: StoredSecret) -> dict[str, str]:
         case (("MOUNTED" | "GCP"), str(text)):
             return {"secret": text}
         case (("SSH" | "GIT_SSH" | "SFTP_SSH"), str(text)):
-            return {"secret": text if text.endswith("\n") else f"{text}\n"}  # OpenSSH insists on it.
+            return {"secret": text if text.endswith("\n") else f"{text}\n"}  # OpenSSH insists on it
         case "S3", {"config": config, "credentials": credentials}:
             return {"config": config, "credentials": credentials}
         case "OCI", {"config": config, "keyFile": key_file}:
@@ -218,7 +228,7 @@ def _variables(secret: StoredSecret, home: Path) -> dict[str, str]:
             options = "-o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=accept-new"
             variables["GIT_SSH_COMMAND"] = f"ssh -i {shlex.quote(str(home / 'secret'))} {options}"
         case "SFTP_SSH", _:
-            # The wire carries no host keys: those that the user has accepted are the best there are.
+            # the wire carries no host keys: those that the user has accepted are the best there are.
             variables["COMPOSER_SFTP_KNOWN_HOSTS_FILE"] = str(Path("~/.ssh/known_hosts").expanduser())
         case "S3", {"profile": str(profile)} if profile:
             variables["AWS_PROFILE"] = profile

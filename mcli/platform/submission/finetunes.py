@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from mcli.platform.errors import RequestError
 from mcli.platform.state import records
 from mcli.platform.state.secrets import of_owner
-from mcli.platform.state.selection import changeable, is_taken
+from mcli.platform.state.selection import changeable, is_taken, wanted
+from mcli.platform.state.status import Status
 from mcli.platform.state.users import User, emails
 from mcli.platform.submission import runs
 from mcli.platform.submission.checks import lower_case_name
 from mcli.platform.submission.finetune_checks import access_problem, finetune_run, pretrain_run
+from mcli.platform.values import given
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,7 +45,7 @@ def create(
 ) -> dict[str, Any]:
     """Submit a finetuning run. It fails at once when the check of its credentials does."""
     run = _submit(transaction, user, finetune_run(config), cluster, RUN_TYPE)
-    run.finetune = runs.without_nulls(config)
+    run.finetune = given(config)
     if not config.get("disableCredentialsCheck"):
         _check(transaction, run, _variables(of_owner(transaction.db, vault, user.id)))
     records.save(transaction, run)
@@ -68,34 +70,38 @@ def _check(transaction: Transaction, run: Run, variables: Mapping[str, str]) -> 
         runs.note(run, transaction, "CHECK_PASSED")
     else:
         runs.note(run, transaction, "CHECK_FAILED", f"Credentials check failed: {problem}")
-        run.end(transaction, "FAILED", f"Credentials check failed: {problem}")
+        run.end(transaction, Status.FAILED, f"Credentials check failed: {problem}")
 
 
 def _variables(secrets: Sequence[StoredSecret]) -> dict[str, str]:
-    """Give the variables by which secrets can be told to be there."""
+    """Return the variables by which secrets can be seen to be there."""
     keys = [secret.metadata["key"] for secret in secrets if "key" in secret.metadata]
     databricks = ["DATABRICKS_TOKEN"] if any(secret.type == "DATABRICKS" for secret in secrets) else []
     return dict.fromkeys([*keys, *databricks], "set")
 
 
 def selected(transaction: Transaction, user: User, data: Mapping[str, Any]) -> list[Run]:
-    """Load the finetuning runs that a mutation is about. Raises `RequestError` 403 or 404."""
+    """Load the finetuning runs that a mutation is about.
+
+    Raises:
+        RequestError: 403 for a run of somebody else, 404 for a name that is not there, or not of a finetuning run.
+    """
     found = changeable(transaction.db, user, data)
-    named = bool(((data.get("filters") or {}).get("name") or {}).get("in"))
+    named = bool(wanted(data, "name"))
     for run in found:
         if named and run.run_type != RUN_TYPE:
-            raise RequestError(404, f"Run {run.name!r} is no finetuning run.")
+            raise RequestError(404, f"Run {run.name!r} is not a finetuning run.")
     return [run for run in found if run.run_type == RUN_TYPE]
 
 
 def all_to_wire(db: sqlite3.Connection, found: Sequence[Run]) -> list[dict[str, Any]]:
-    """Give the `Finetune`s of the schema."""
+    """Return the `Finetune`s of the schema."""
     owners = emails(db)
     return [finetune_to_wire(run, owners[run.owner]) for run in found]
 
 
 def finetune_to_wire(run: Run, email: str) -> dict[str, Any]:
-    """Give the `Finetune` of the schema."""
+    """Return the `Finetune` of the schema."""
     config = run.finetune or {}
     starts = [resumption["startTime"] for resumption in run.resumptions if resumption["startTime"]]
     return {
@@ -116,12 +122,8 @@ def finetune_to_wire(run: Run, email: str) -> dict[str, Any]:
             "trainDataPath": config.get("trainDataPath"),
             "saveFolder": config.get("saveFolder"),
             **{key: config.get(key) for key in _OPTIONAL},
-            "experimentTracker": _tracker(config.get("experimentTracker") or {}),
+            # clients cannot read a null in place of a tracker that was not asked for
+            "experimentTracker": given(config.get("experimentTracker") or {}),
             "formattedFinetuningEvents": run.events,
         },
     }
-
-
-def _tracker(tracker: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out trackers that were not asked for: clients cannot read a null there."""
-    return runs.without_nulls(tracker)

@@ -13,9 +13,18 @@ from mcli.platform.scheduling.demand import resolve
 from mcli.platform.scheduling.priorities import priority
 from mcli.platform.state import records
 from mcli.platform.state.events import REWRITTEN, STOPPED_BY_USER, event, from_metadata
-from mcli.platform.state.records import LIVE, TERMINAL, WAITING, Run
+from mcli.platform.state.records import Run
 from mcli.platform.state.selection import is_taken
-from mcli.platform.submission.checks import check_run, interactive, merge_metadata, run_name
+from mcli.platform.state.status import LIVE, TERMINAL, WAITING, Status
+from mcli.platform.submission.checks import (
+    MOST_HOURS,
+    SECONDS_PER_HOUR,
+    check_run,
+    interactive,
+    merge_metadata,
+    run_name,
+)
+from mcli.platform.values import given
 
 if TYPE_CHECKING:
     from mcli.platform.scheduling.cluster import Cluster
@@ -33,10 +42,8 @@ __all__ = [
     "submit",
     "update",
     "update_metadata",
-    "without_nulls",
 ]
 
-SECONDS_PER_HOUR = 3600
 _HERO = "is_hero_run"
 _READABLE = {
     "CREATED",
@@ -57,8 +64,12 @@ _READABLE = {
 
 
 def create(transaction: Transaction, user: User, run_input: Mapping[str, Any], cluster: Cluster) -> Run:
-    """Submit a training run. Raises `RequestError` 400 when it cannot ever run."""
-    sent = without_nulls(run_input)
+    """Submit a training run.
+
+    Raises:
+        RequestError: 400 when it cannot ever run.
+    """
+    sent = given(run_input)
     check_run(sent)
     hero = (sent.get("metadata") or {}).get(_HERO)
     return submit(transaction, user, sent, sent, cluster, run_type="HERO_RUN" if hero else "TRAINING")
@@ -68,7 +79,7 @@ def create_interactive(
     transaction: Transaction, user: User, data: Mapping[str, Any], cluster: Cluster
 ) -> Run:
     """Submit a run that only waits, for an hour unless `seconds` says otherwise."""
-    sent = without_nulls(data["runInput"])
+    sent = given(data["runInput"])
     executed, seconds = interactive(sent, data.get("seconds"))
     check_run(executed)
     executed["scheduling"] = {**(executed.get("scheduling") or {}), "maxDuration": seconds / SECONDS_PER_HOUR}
@@ -89,7 +100,6 @@ def submit(
     scheduling = executed.get("scheduling") or {}
     hours = scheduling.get("maxDuration")
     watchdog = scheduling.get("retryOnSystemFailure", scheduling.get("watchdogEnabled"))
-    demand = resolve(executed, cluster)
     run = Run(
         id=str(uuid.uuid4()),
         name=name
@@ -98,7 +108,7 @@ def submit(
         run_type=run_type,
         submitted=dict(submitted),
         executed=dict(executed),
-        demand=vars(demand) | {"node_names": list(demand.node_names)},
+        demand=resolve(executed, cluster),
         created_at=transaction.now,
         updated_at=transaction.now,
         priority=priority(scheduling.get("priority")),
@@ -115,26 +125,31 @@ def submit(
 
 
 def stop(transaction: Transaction, run: Run, reason: str | None) -> None:
-    """Stop a run: one that waits is STOPPED at once, one that has ended stays as it is."""
+    """Stop a run: one that waits is STOPPED at once, one that has ended stays as it is.
+
+    What was asked for before, that it starts again once it has ended, no longer holds.
+    """
     reason = reason or STOPPED_BY_USER
     if run.status in WAITING:
-        run.end(transaction, "STOPPED", reason)
-        records.save(transaction, run)
-    elif run.status in LIVE and (run.stopping or {}).get("kind") != "user":
-        run.stopping = {"kind": "user", "reason": reason}
-        run.terminate(transaction)
-        records.save(transaction, run)
+        run.end(transaction, Status.STOPPED, reason)
+    elif run.status in LIVE:
+        run.start_wanted = False
+        if (run.stopping or {}).get("kind") != "user":
+            run.stopping = {"kind": "user", "reason": reason}
+            run.terminate(transaction)
+    else:
+        return
+    records.save(transaction, run)
 
 
 def start(transaction: Transaction, run: Run) -> None:
-    """Begin the next resumption of a run that has ended. Raises `RequestError` 400 when it has not."""
-    if run.status not in TERMINAL:
-        raise RequestError(
-            400, f"Run {run.name!r} is {run.status}; only runs that have ended can be started."
-        )
-    run.failures = {"user": 0, "system": 0, "in_a_row": 0}
-    run.resume(transaction)
-    records.save(transaction, run)
+    """Begin the next resumption of a run that has ended, or once it has if it is ending; else change nothing."""
+    if run.status in TERMINAL:
+        run.start(transaction)
+        records.save(transaction, run)
+    elif run.status == Status.TERMINATING and not run.start_wanted:
+        run.start_wanted = True
+        records.save(transaction, run)
 
 
 def delete(transaction: Transaction, run: Run) -> None:
@@ -146,16 +161,17 @@ def delete(transaction: Transaction, run: Run) -> None:
 
 def update(transaction: Transaction, run: Run, data: Mapping[str, Any]) -> None:
     """Change the given settings of a run."""
-    given = without_nulls(data)
-    if given.get("maxRetries", 0) < 0:
-        raise RequestError(400, f"maxRetries must not be negative, it is {given['maxRetries']}.")
-    if given.get("maxDurationSeconds", 1) <= 0:
-        raise RequestError(400, f"maxDurationSeconds must be more than 0, not {given['maxDurationSeconds']}.")
-    run.preemptible = given.get("preemptible", run.preemptible)
-    run.priority = priority(given["priority"]) if "priority" in given else run.priority
-    run.max_retries = given.get("maxRetries", run.max_retries)
-    run.retry_on_system_failure = given.get("retryOnSystemFailure", run.retry_on_system_failure)
-    run.max_duration_seconds = given.get("maxDurationSeconds", run.max_duration_seconds)
+    new = given(data)
+    if new.get("maxRetries", 0) < 0:
+        raise RequestError(400, f"max_retries must be 0 or more, not {new['maxRetries']}.")
+    if (seconds := new.get("maxDurationSeconds", 1)) <= 0:
+        hours = f"more than 0 and at most {MOST_HOURS} hours, not {seconds / SECONDS_PER_HOUR:g}"
+        raise RequestError(400, f"max_duration must be {hours}.")
+    run.preemptible = new.get("preemptible", run.preemptible)
+    run.priority = priority(new["priority"]) if "priority" in new else run.priority
+    run.max_retries = new.get("maxRetries", run.max_retries)
+    run.retry_on_system_failure = new.get("retryOnSystemFailure", run.retry_on_system_failure)
+    run.max_duration_seconds = new.get("maxDurationSeconds", run.max_duration_seconds)
     if run.status in LIVE:
         run.limit()
     run.publish(transaction)
@@ -163,7 +179,11 @@ def update(transaction: Transaction, run: Run, data: Mapping[str, Any]) -> None:
 
 
 def update_metadata(transaction: Transaction, run: Run, new: Mapping[str, Any]) -> None:
-    """Merge keys into the metadata of a run, and note the events that they stand for."""
+    """Merge keys into the metadata of a run, and note the events that they stand for.
+
+    Raises:
+        RequestError: 400 for what is not an object, or over the limits.
+    """
     if not isinstance(new, Mapping):
         raise RequestError(400, "metadata must be an object.")
     merged = merge_metadata(run.metadata, new)
@@ -183,11 +203,6 @@ def note(run: Run, transaction: Transaction, kind: str, message: str | None = No
     """Note an event of the platform, with its usual text unless another is given."""
     known = event(kind, parse_time(transaction.now), message)
     run.add_event(kind, transaction.now, known.message)
-
-
-def without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what was sent as null: clients cannot read some of those nulls, and they mean the same."""
-    return {key: value for key, value in given.items() if value is not None}
 
 
 def add_reported_event(transaction: Transaction, run: Run, kind: str, data: object) -> None:

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import random
+import re
 import sys
 import time
 import urllib.request
@@ -31,6 +32,7 @@ SAMPLE = 200_000  # characters of the data that are read
 BATCH = 256  # characters
 RATE = 0.5  # the one of the request is meant for another kind of model
 OTHER = "\ufffd"
+DURATION = re.compile(r"[0-9][0-9_]*(ba|ep|tok)")
 SYNTHETIC = (
     "The data are not on this machine, so this text takes their place. Runs wait, start, train and end. "
 )
@@ -59,7 +61,7 @@ class Model:
         return [value / total for value in scaled]
 
     def learn(self, pairs: Sequence[Pair]) -> float:
-        """Make one step down the gradient after each pair, and give the mean loss before each."""
+        """Make one step down the gradient after each pair, and return the mean loss before each."""
         loss = 0.0
         for last, following in pairs:
             probabilities = self.probabilities(last)
@@ -90,7 +92,7 @@ class Platform:
         self.endpoint: str = environ.get("MOSAICML_API_ENDPOINT", "")
         self.token_file: str = environ.get("MOSAICML_ACCESS_TOKEN_FILE", "")
         self.is_ours: bool = environ.get("NODE_RANK", "0") == "0"
-        # The platform is on this machine: a proxy for the world outside would not find it.
+        # the platform is on this machine: a proxy for the world outside would not find it.
         self.opener: urllib.request.OpenerDirector = urllib.request.build_opener(
             urllib.request.ProxyHandler({})
         )
@@ -108,7 +110,7 @@ class Platform:
             say(f"The platform could not be told of {', '.join(marks)}: {error}")
 
     def _send(self, metadata: Mapping[str, Any]) -> Exception | None:
-        """Send once, and give the error if it did not arrive; an answer that refuses has arrived."""
+        """Send once, and return the error if it did not arrive; an answer that refuses has arrived."""
         document = """mutation UpdateRunMetadata($runs: GetRunsInput!, $data: UpdateRunMetadataInput!) {
             updateRunMetadata(getRunsData: $runs, updateRunMetadataData: $data) { name }
         }"""
@@ -133,13 +135,14 @@ def say(text: str) -> None:
 
 
 def local_path(text: object) -> Path | None:
-    """Give the path on this machine that `text` means, or None if it is elsewhere.
+    """Return the path on this machine that `text` means, or None if it is elsewhere.
 
     >>> local_path("s3://bucket/x"), local_path("file:///data"), local_path("owner/name/train")
     (None, PosixPath('/data'), None)
     """
     path = str(text or "").removeprefix("file://")
-    return Path(path).expanduser() if path.startswith(("/", "~", "./")) else None
+    # unlike Path.expanduser, this bears a user whom nobody knows
+    return Path(os.path.expanduser(path)) if path.startswith(("/", "~", "./")) else None  # noqa: PTH111 - ^
 
 
 def read_sources(parameters: Mapping[str, Any]) -> str:
@@ -187,11 +190,12 @@ def _row(line: str, where: str) -> str:
             return "".join(f"{message['role']}: {message['content']}\n" for message in row["messages"])
         return f"{row['prompt']}\n{row['response'] if 'response' in row else row['completion']}\n"
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{where} is no training row: {type(error).__name__} {error}") from None
+        form = '{"prompt", "response"} or {"messages": [{"role", "content"}]}'
+        raise ValueError(f"{where} must be {form}, but: {type(error).__name__} {error}") from None
 
 
 def length(duration: str, batches_per_epoch: int, most: int) -> tuple[int, int]:
-    """Give the epochs, and the batches of each, of a duration like `2ep`, `100ba` or `1_000tok`.
+    """Return the epochs, and the batches of each, of a duration like `2ep`, `100ba` or `1_000tok`.
 
     There are at most `most` batches in all.
 
@@ -205,7 +209,7 @@ def length(duration: str, batches_per_epoch: int, most: int) -> tuple[int, int]:
 
 
 def train(model: Model, text: str, duration: str, platform: Platform) -> str:
-    """Fit `model` to `text`, and give the name of the point reached, like `ep1-ba200`."""
+    """Fit `model` to `text`, and return the name of the point reached, like `ep1-ba200`."""
     pairs = model.pairs(text)
     chance = random.Random(17)  # noqa: S311 - a fixed order, so that equal runs give equal losses
     most = int(os.environ.get("MCLI_LOCAL_TRAINER_BATCHES", "200"))
