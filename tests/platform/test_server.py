@@ -87,7 +87,16 @@ def test_loopback_names(caller: Caller, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"query": 1}', b'{"query": "{a}", "variables": []}', b"\xff"]
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"query": 1}',
+        b'{"query": "{a}", "variables": []}',
+        b'{"query": "{a}", "extensions": 1}',
+        b"\xff",
+    ],
 )
 def test_malformed_request(caller: Caller, body: bytes) -> None:
     """What is no GraphQL request is an error 400 in JSON."""

@@ -82,6 +82,8 @@ class Request:
         variables, operation = body.get("variables"), body.get("operationName")
         if not isinstance(variables, dict | None) or not isinstance(operation, str | None):
             raise RequestError(400, "`variables` must be an object, and `operationName` must be a text.")
+        if not isinstance(body.get("extensions"), dict | None):
+            raise RequestError(400, "`extensions` must be an object.")
         return cls(user, body["query"], variables, operation, once, version)
 
     def mark(self, field: str) -> Once | None:
