@@ -6,17 +6,20 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from mcli._arguments import name_of
 from mcli._core.retry import TRANSIENT
+from mcli._core.transport import mapi
 from mcli.exceptions import MAPIException
 from mcli.runs import read_run, read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from mcli._arguments import Named
     from mcli._core.transport import HttpTransport
     from mcli.run import Run
 
-__all__ = ["read_details"]
+__all__ = ["read_details", "standing"]
 
 AT_ONCE = 100
 """Runs that one request reads."""
@@ -33,6 +36,13 @@ async def read_details(network: HttpTransport, name: str) -> Run:
         MAPIException: There is no such run (404), or the platform could not be asked.
     """
     return await network.keep("details", lambda: _Reader(network)).read(name)
+
+
+async def standing(run: str | Named, *_: object, **__: object) -> str:
+    """Return how a run stands, in a sentence, for those who waited for it in vain."""
+    found = await read_run(mapi(), name_of(run), deleted=True)
+    reason = found.reason if not found.status.is_terminal() else ""
+    return f"Run {found.name!r} is {found.status}{f' ({reason})' if reason else ''}."
 
 
 class _Reader:
@@ -71,13 +81,13 @@ class _Request:
     def __init__(self, read: Callable[[_Request], Coroutine[Any, Any, dict[str, Run]]]) -> None:
         self.names: dict[str, None] = {}
         self._waiting = 0
-        # Not in the context of who asks first: his time limit is not the others'.
+        # Not in the context of the first caller, whose deadline must not apply to the others.
         self.task = asyncio.get_running_loop().create_task(read(self), context=Context())
-        self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        self.task.add_done_callback(_retrieve)
 
     @property
     def is_over(self) -> bool:
-        """Whether it has its answer, or was given up."""
+        """Whether it is answered, or was given up."""
         return self.task.done() or self.task.cancelling() > 0
 
     async def answer(self, name: str) -> dict[str, Run]:
@@ -90,3 +100,9 @@ class _Request:
             self._waiting -= 1
             if not self._waiting:
                 self.task.cancel()
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Mark an error as seen: those who waited have it, and asyncio would log it where nobody waits any more."""
+    if not task.cancelled():
+        task.exception()

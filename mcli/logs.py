@@ -11,11 +11,11 @@ from mcli_mapi.operations import GET_RUN_LOGS_GQL
 
 from mcli._arguments import given, name_of
 from mcli._core.answers import decode
-from mcli._core.operations import query
+from mcli._core.operations import streamed_query
 from mcli._core.streams import log_stream
-from mcli._core.transport import transport
+from mcli._core.transport import streams
 from mcli._log_text import LineSplitter, LogDecoder, LogText
-from mcli._run_reader import read_details
+from mcli._run_reader import read_details, standing
 from mcli._warnings import warn
 from mcli.exceptions import MAPIException
 
@@ -31,7 +31,7 @@ AHEAD = 4 << 20
 """Bytes of messages that may wait for a slow consumer, before the log pauses until that has caught up."""
 
 
-@query
+@streamed_query(standing)
 def get_run_logs(
     run: str | Named,
     rank: int | None = None,
@@ -76,10 +76,10 @@ def get_run_logs(
     request = _request(
         run, rank, node_rank, local_gpu_rank, global_gpu_rank, resumption, tail, container, failed=failed
     )
-    return _whole(transport(), request)
+    return _whole(streams(), request)
 
 
-@log_stream
+@log_stream(standing)
 def follow_run_logs(
     run: str | Named,
     rank: int | None = None,
@@ -120,7 +120,7 @@ def follow_run_logs(
     request = _request(
         run, rank, node_rank, local_gpu_rank, global_gpu_rank, resumption, tail, container, failed=None
     )
-    return _lines(transport(), request)
+    return _lines(streams(), request)
 
 
 def _request(

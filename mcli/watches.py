@@ -11,10 +11,10 @@ from mcli_mapi.watch_run_status import WatchRunStatus
 
 from mcli._arguments import member, name_of
 from mcli._core.answers import decode
-from mcli._core.operations import query
+from mcli._core.operations import streamed_query
 from mcli._core.streams import stream
-from mcli._core.transport import transport
-from mcli._run_reader import read_details
+from mcli._core.transport import streams
+from mcli._run_reader import read_details, standing
 from mcli.exceptions import MAPIException, RunStatusNotReached
 from mcli.run import Run
 from mcli.status import RunStatus
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["wait_for_run_status", "watch_run_status"]
 
 
-@stream
+@stream(standing)
 def watch_run_status(
     run: str | Named, timeout: float | None = None, future: Literal[False] = False
 ) -> AsyncGenerator[Sequence[Run], None]:
@@ -51,10 +51,10 @@ def watch_run_status(
     'COMPLETED'
     """
     name_of(run)
-    return _watch(transport(), run)
+    return _watch(streams(), run)
 
 
-@query
+@streamed_query(standing)
 def wait_for_run_status(
     run: str | Named,
     status: str | RunStatus,
@@ -85,7 +85,7 @@ def wait_for_run_status(
     FAILED Exit code: 3. Reason: Error
     """
     name_of(run)
-    return _wait(transport(), run, member(RunStatus, status, "status"))
+    return _wait(streams(), run, member(RunStatus, status, "status"))
 
 
 async def _wait(network: HttpTransport, run: str | Named, wanted: RunStatus) -> Run:

@@ -106,7 +106,7 @@ def left_on_the_loop() -> set[str]:
     """Close the connections and name the tasks that do not end then."""
 
     async def look() -> set[str]:
-        await loop._close_resources()
+        await loop.close_resources()
         for _ in range(10):  # what ends may start what closes
             others = asyncio.all_tasks() - {asyncio.current_task()}
             if others:

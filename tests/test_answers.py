@@ -72,7 +72,7 @@ def test_several_errors_are_one_exception() -> None:
         (b'{"data": null}', 403, "Forbidden", "Error 403: Forbidden"),
         (b'{"message": "no"}', 503, "", "Error 503: The platform refused the request"),
         (HTML, 404, "Not Found", "Error 404: Not Found"),
-        (HTML, 520, "", "Error 520: The answer is no JSON"),
+        (HTML, 520, "", "Error 520: The answer is not JSON"),
         (b"{}", 200, "OK", "Error 500: The platform's answer has neither data nor errors."),
         (b"[1]", 200, "OK", "Error 500: The platform's answer is a list, not an object."),
         (b"null", 200, "OK", "Error 500: The platform's answer is null, not an object."),

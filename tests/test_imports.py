@@ -21,6 +21,10 @@ LATE = "cli"
 """Commands import the SDK when they run: `mcli --help` and completion answer without it."""
 
 IN_FUNCTIONS = {
+    ("_core.operations", "_core.background"),  # asyncio, 40 ms that a program without futures saves
+    ("_core.process", "_core.loop"),  # asyncio, too: only where something was opened with it
+    ("_core.transport", "_core.endpoint"),  # asyncio, too
+    ("_core.transport", "_core.loop"),  # asyncio, too
     ("_core.connection", "_core.local"),  # only for those who use the local platform
     ("_core.transport", "_core.socket"),  # 40 ms that a process without subscriptions saves
     ("platform", "platform.service"),  # the platform's parts are also programs, which must not load a server

@@ -64,7 +64,7 @@ def test_websockets_log_no_key(serve_socket: ServeSocket, logged: pytest.LogCapt
 def test_http2_logs_no_key(logged: pytest.LogCaptureFixture) -> None:
     """The compression of headers in HTTP/2 logs each of them at DEBUG; for our clients it does not."""
     hpack = pytest.importorskip("hpack")
-    endpoint.Endpoint("https://one.test/graphql", None)._client()
+    endpoint.Endpoint("https://one.test/graphql", None)
     hpack.Encoder().encode([("authorization", wire.KEY)])
     assert_nothing_is_told(logged)
 

@@ -71,7 +71,7 @@ def test_timeouts_do_not_use_up_connections(serve_http: ServeHttp) -> None:
     """After more timeouts than there are connections, a call still gets one."""
     server = serve_http(never)
     futures = [mcli.get_run(f"run-{number}", future=True) for number in range(100)]
-    server.wait_until(lambda: server.open >= 64)
+    server.wait_until(lambda: server.open == 100)
     assert [True] * 100 == [future.cancel() for future in futures]
     server.wait_until(lambda: server.open == 0)
     server._answer = lambda call: wire.page(wire.run())
@@ -96,12 +96,32 @@ def test_mcli_timeout_replaces_no_timeout_that_was_given(
         mcli.get_run("run-a", timeout=SHORT)
 
 
-@pytest.mark.parametrize("timeout", [-1, "10", float("nan")])
+@pytest.mark.parametrize(
+    "timeout", [float("inf"), 1e300, 10**400, None], ids=["inf", "1e300", "10**400", "None"]
+)
+def test_a_timeout_that_nobody_outlives_is_none(connect: Connect, timeout: float | None) -> None:
+    """A call waits for ever where it is told so, in whatever words."""
+    connect(answer=wire.Script({"data": {"createRun": [wire.run()]}}))
+    created = mcli.create_run(CONFIG, timeout=timeout)
+    assert "run-a" == created.name
+
+
+@pytest.mark.parametrize("future", ["x", None, 1])
+def test_future_is_true_or_false(connect: Connect, future: Any) -> None:
+    """What is neither is refused before anything is sent."""
+    asked = wire.Script(wire.page(wire.run()))
+    connect(answer=asked)
+    with pytest.raises(ValueError, match="future must be True or False"):
+        mcli.get_run("run-a", future=future)
+    assert [] == asked.calls
+
+
+@pytest.mark.parametrize("timeout", [-1, "10", float("nan"), True, 1j])
 def test_a_timeout_is_a_number_of_seconds(connect: Connect, timeout: Any) -> None:
     """A timeout that is no number from 0 is an error before anything is sent."""
     asked = wire.Script(wire.page(wire.run()))
     connect(answer=asked)
-    with pytest.raises(ValueError, match="timeout is a number of seconds"):
+    with pytest.raises(ValueError, match="timeout must be a number of seconds from 0"):
         mcli.get_run("run-a", timeout=timeout)
     assert [] == asked.calls
 
@@ -137,7 +157,7 @@ def test_a_future_comes_at_once(serve_http: ServeHttp) -> None:
 
     serve_http(lambda call: answer())
     future = mcli.get_run("run-a", future=True)
-    assert (Future, False) == (type(future), future.done())
+    assert (True, False) == (isinstance(future, Future), future.done())
     gate.set()
     assert "run-a" == future.result(wire.PATIENCE).name
 
@@ -183,9 +203,9 @@ def test_a_callback_that_would_block_is_told_so(connect: Connect) -> None:
     assert "callbacks of futures make calls with future=True" in caught.result(wire.PATIENCE)
 
 
-def test_a_callback_may_start_further_futures(connect: Connect) -> None:
+def test_a_callback_may_start_further_futures(serve_http: ServeHttp) -> None:
     """A callback makes calls with `future=True`."""
-    connect(answer=wire.Script(wire.page(wire.run())))
+    serve_http(lambda call: wire.page(wire.run()))
     second: Future[Future[mcli.Run]] = Future()
     first = mcli.get_run("run-a", future=True)
     first.add_done_callback(lambda _: second.set_result(mcli.get_run("run-a", future=True)))

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mcli._core.failures import _retry_after
-from mcli._core.retry import ATTEMPTS, ATTEMPTS_TO_CONNECT, Failure, Kind, is_ambiguous, pause
+from mcli._core.retry import TRIES, TRIES_TO_CONNECT, Failure, Kind, is_ambiguous, pause
 
 _PAUSES = [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 15, 15]
 """Seconds at most, after the first attempt, the second, and so on."""
@@ -46,7 +46,7 @@ def test_a_dead_endpoint_is_given_up_within_a_second() -> None:
     """The pauses between attempts to connect are less than a second in all."""
     pauses = [
         pause(Failure(Kind.UNREACHED), attempt, repeatable=False, chance=1)
-        for attempt in range(1, ATTEMPTS_TO_CONNECT + 1)
+        for attempt in range(1, TRIES_TO_CONNECT + 1)
     ]
     assert pauses[-1] is None
     assert sum(each for each in pauses if each is not None) < 1
@@ -74,9 +74,7 @@ def test_pauses_are_spread() -> None:
 
 def test_attempts_end() -> None:
     """A platform that never can is asked ten times."""
-    asked = [
-        pause(Failure(Kind.REFUSED, 503), attempt, repeatable=True) for attempt in range(1, ATTEMPTS + 1)
-    ]
+    asked = [pause(Failure(Kind.REFUSED, 503), attempt, repeatable=True) for attempt in range(1, TRIES + 1)]
     assert [False] * 9 + [True] == [each is None for each in asked]
 
 

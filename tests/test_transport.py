@@ -13,7 +13,7 @@ import pytest
 
 import mcli
 from mcli import MAPIException, OutcomeUnknown, RunConfig
-from mcli._core import endpoint, loop
+from mcli._core import blocking, loop
 from mcli._core.network import tls
 from tests import wire
 
@@ -78,10 +78,14 @@ def test_reset_connection_opens_new_ones(serve_http: ServeHttp) -> None:
 
 def test_one_tls_context() -> None:
     """However many endpoints and pools there are, the certificates are read once."""
-    first = endpoint.Endpoint("https://one.test/graphql", None)._client()
-    second = endpoint.Endpoint("https://two.test/graphql", None)._client()
-    contexts = {id(each._transport._pool._ssl_context) for each in (first, second)}  # type: ignore[attr-defined]  # httpx's
-    assert {id(tls())} == contexts
+    first = blocking.Endpoint("https://one.test/graphql", None)
+    second = blocking.Endpoint("https://two.test/graphql", None)
+    assert {id(tls())} == {id(each._context) for each in (first, second)}
+
+
+def test_http2_has_a_tls_context_of_its_own() -> None:
+    """Connections write into a context what they offer to speak: websockets must not offer HTTP/2."""
+    assert tls() is not tls(http2=True)
 
 
 def test_the_headers_say_who_asks(connect: Connect) -> None:

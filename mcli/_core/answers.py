@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar, cast
 
 from mcli_mapi.base_model import Result
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from mcli.exceptions import MAPIException, from_graphql
+from mcli.exceptions import MAPIException, MultiMAPIException, from_graphql
 
-__all__ = ["decode", "read"]
+__all__ = ["decode", "read", "refused"]
 
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -50,7 +51,7 @@ def read(result: type[ResultT], content: bytes | str, status: int = 200, reason:
     except ValidationError as e:
         raise _explain(content, status, reason, e) from None
     if envelope.errors:
-        raise from_graphql(envelope.errors, status)
+        raise refused(envelope.errors, status)
     if envelope.data is None:
         raise _without_data(status, reason)
     return cast("ResultT", envelope.data)
@@ -63,10 +64,29 @@ def decode(result: type[ResultT], payload: object) -> ResultT:
     except ValidationError as e:
         raise _explain_payload(payload, HTTPStatus.OK, "", e) from None
     if envelope.errors:
-        raise from_graphql(envelope.errors, HTTPStatus.BAD_REQUEST)
+        raise refused(envelope.errors, HTTPStatus.BAD_REQUEST)
     if envelope.data is None:
         raise _without_data(HTTPStatus.OK, "")
     return cast("ResultT", envelope.data)
+
+
+_NOT_IN_SCHEMA = re.compile(
+    r"""Cannot query field "|Unknown (argument|type|directive|fragment) "|is not defined by type "|"""
+    r"""Value "[^"]*" does not exist in "[^"]*" enum"""
+)
+"""How GraphQL servers say that they do not know a part of a request."""
+_OTHER_VERSION = "This client and the platform differ in version: update the older one."
+
+
+def refused(errors: object, status: int) -> MAPIException:
+    """Translate the `errors` of an answer; of one to a request that the platform does not understand, say why."""
+    error = from_graphql(errors, status)
+    if _NOT_IN_SCHEMA.search(error.message):
+        parts = error.errors if isinstance(error, MultiMAPIException) else [error]
+        last = parts.pop()
+        parts.append(MAPIException(last.status, last.message, _OTHER_VERSION))
+        return parts[0] if len(parts) == 1 else MultiMAPIException(parts)
+    return error
 
 
 def _without_data(status: int, reason: str) -> MAPIException:
@@ -80,7 +100,7 @@ def _explain(content: bytes | str, status: int, reason: str, error: ValidationEr
         payload = json.loads(content)
     except (ValueError, RecursionError):
         if status >= HTTPStatus.BAD_REQUEST:
-            return MAPIException(status, reason or "The answer is no JSON")
+            return MAPIException(status, reason or "The answer is not JSON")
         return MAPIException(
             500,
             f"The endpoint answered {status} {reason}".rstrip()
@@ -94,7 +114,7 @@ def _explain_payload(payload: object, status: int, reason: str, error: Validatio
     if not isinstance(payload, dict):
         return MAPIException(500, f"The platform's answer is {_kind(payload)}, not an object.")
     if payload.get("errors"):
-        return from_graphql(payload["errors"], status)
+        return refused(payload["errors"], status)
     if payload.get("data") is None:
         return _without_data(status, reason)
     first = error.errors()[0]
@@ -108,7 +128,7 @@ def _explain_payload(payload: object, status: int, reason: str, error: Validatio
 
 
 def _name(payload: Any, path: tuple[int | str, ...]) -> str | None:
-    """Give the name of the innermost named object that holds the place that the path leads to."""
+    """Return the name of the innermost named object that holds the place that the path leads to."""
     found = None
     for step in path:
         if isinstance(payload, dict):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mcli import config
-from mcli._core import loop
+from mcli._core.process import drop_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from httpx import AsyncBaseTransport
+    from httpx import AsyncBaseTransport, BaseTransport
 
 __all__ = ["Connection", "MAPIConnection", "current"]
 
@@ -23,7 +23,7 @@ class Connection(NamedTuple):
     """URL of the GraphQL endpoint, with its path."""
     authorization: Callable[[], str]
     """Gives the value of the header, anew for each request: token files change."""
-    http: AsyncBaseTransport | None = None
+    http: AsyncBaseTransport | BaseTransport | None = None
     """What carries HTTP in place of sockets, for tests."""
 
 
@@ -39,10 +39,10 @@ def current() -> Connection:
     if _selected:
         return _selected[-1]
     if config.mode() is config.MCLIMode.LOCAL and not config.endpoint_is_given():
-        from mcli._core.local import connection
+        from mcli._core.local import find_or_start
 
-        return connection()
-    config.authorization()  # who has no credentials hears it at the call, not in a future
+        return Connection(*find_or_start())
+    config.authorization()  # without credentials, fail at the call, not in the future
     return Connection(config.endpoint(), config.authorization)
 
 
@@ -54,6 +54,7 @@ class MAPIConnection:
     Args:
         endpoint: URL of the GraphQL endpoint, with its path.
         api_key: Key to send; never shown in a repr.
+        http: What carries HTTP in place of sockets, for tests: a transport of httpx, asynchronous or not.
 
     >>> with MAPIConnection("http://127.0.0.1:3001/graphql", api_key="not-a-real-key"):
     ...     MAPIConnection.get_current_connection().endpoint
@@ -65,7 +66,7 @@ class MAPIConnection:
         endpoint: str | None = None,
         api_key: str | None = None,
         *,
-        http: AsyncBaseTransport | None = None,
+        http: AsyncBaseTransport | BaseTransport | None = None,
     ) -> None:
         self._endpoint, self._api_key, self._http = endpoint, api_key, http
         self._entered: list[Connection] = []
@@ -94,4 +95,4 @@ class MAPIConnection:
 
         Not needed after a change of key or endpoint: both are read for each call.
         """
-        loop.drop_resources()
+        drop_resources()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from mcli._core.answers import refused
 from mcli._core.retry import TRANSIENT
-from mcli.exceptions import MAPIException, from_graphql
+from mcli.exceptions import MAPIException
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,7 @@ VERBS = {
 }
 
 
-class Lost(Exception):  # noqa: N818  # no error, but what happened
+class Lost(Exception):  # noqa: N818 - not an error, but what happened
     """The socket dropped, or could not be opened: the subscription may come back."""
 
     def __init__(self, error: MAPIException) -> None:
@@ -47,7 +48,7 @@ class Lost(Exception):  # noqa: N818  # no error, but what happened
         self.error = error
 
 
-class Behind(Exception):  # noqa: N818  # no error either
+class Behind(Exception):  # noqa: N818 - not an error either
     """The subscription was ended because its consumer fell behind: it goes on once that has caught up."""
 
 
@@ -108,7 +109,6 @@ class Link:
         self._socket, self._verbs = socket, verbs
         self._inboxes: dict[str, Inbox] = {}
         self._serial = 0
-        self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._reader = asyncio.create_task(self._read())
         self._spawn(self._listen_for_silence(silence / 2))
@@ -171,7 +171,7 @@ class Link:
             end = closed(self._socket)
         except UNREADABLE:
             end = Lost(
-                MAPIException(500, "The platform sent a message over the websocket that is no GraphQL.")
+                MAPIException(500, "The platform sent a message over the websocket that is not GraphQL.")
             )
             self._spawn(self._socket.close())
         inboxes, self._inboxes = self._inboxes, {}
@@ -197,7 +197,9 @@ class Link:
     def _deliver(self, serial: str, inbox: Inbox, payload: Any, size: int) -> None:
         if not isinstance(payload, dict):
             self.leave(serial)
-            inbox.put(MAPIException(500, "The platform sent a result over the websocket that is no object."))
+            inbox.put(
+                MAPIException(500, "The platform sent a result over the websocket that is not an object.")
+            )
         elif payload.get("errors"):
             self.leave(serial)
             inbox.put(_failure(payload["errors"]))
@@ -217,19 +219,17 @@ class Link:
             await self._socket.send(json.dumps(message))
 
     def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        asyncio.get_running_loop().create_task(work)
 
 
 def _failure(errors: object) -> Exception:
     """Say what became of a subscription that the server failed."""
-    error = from_graphql(errors, 400)
+    error = refused(errors, 400)
     return Lost(error) if error.status in TRANSIENT else error
 
 
 def closed(socket: ClientConnection) -> Exception:
-    """Say why the socket closed: a code from 4400 to 4499 is the server's refusal, all else a lost connection."""
+    """Say why the socket closed: 4400 to 4499 is the server's refusal; anything else means that it was lost."""
     code, reason = socket.close_code or 1006, socket.close_reason
     text = f"The platform closed the websocket ({code}{f', {reason}' if reason else ''})."
     if 4400 <= code < 4500:

@@ -1,46 +1,66 @@
 """The local platform as an endpoint: found where it runs, started where it does not.
 
-The two halves of this package meet on the wire only: this module runs `python -m mcli.platform start`, which
-prints where the platform is, and reads nothing else of it.
+The two halves of this package meet on the wire only: this module runs `python -m mcli.platform start`, which prints
+where the platform is, and reads what the running platform has announced in its data folder.
 """
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcli import config
-from mcli._core.connection import Connection
 from mcli.exceptions import MCLIConfigError
 
-__all__ = ["connection"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["data_folder", "find_or_start"]
 
 
-def connection() -> Connection:
-    """Return the connection to the local platform of this user; start the platform if none runs.
+def find_or_start() -> tuple[str, Callable[[], str]]:
+    """Return the endpoint of this user's local platform, and what reads the key for it; start it if it does not run.
 
     Raises:
         MCLIConfigError: It cannot be started.
     """
-    folder = config.config_path().parent / "local"
+    folder = data_folder()
     server = _running(folder) or _start(folder)
-    key = Path(server["api_key_file"])
-    return Connection(server["endpoint"], functools.partial(_read, key))
+    return server["endpoint"], functools.partial(_read_key, Path(server["api_key_file"]))
+
+
+def data_folder() -> Path:
+    """Return the folder of the local platform, beside the configuration file; so does `python -m mcli.platform`."""
+    return config.config_path().absolute().parent / "local"
 
 
 def _running(folder: Path) -> dict[str, Any] | None:
-    """Read what the running platform says of itself."""
+    """Read where the platform is, if it runs: it holds a lock for as long as it lives, however it ends.
+
+    The announcement alone is not enough: after a `kill -9` it stays, and its port or pid may be a stranger's.
+    """
     try:
+        with (folder / "lock").open() as lock:
+            if _take(lock.fileno()):
+                return None
+            owner = lock.read(20)
         server: dict[str, Any] = json.loads((folder / "server.json").read_text())
-        os.kill(server["pid"], 0)
-    except (OSError, ValueError, KeyError):
+        return server if str(server["pid"]) == owner else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return server
+
+
+def _take(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _start(folder: Path) -> dict[str, Any]:
@@ -58,5 +78,5 @@ def _start(folder: Path) -> dict[str, Any]:
     return server
 
 
-def _read(key: Path) -> str:
-    return key.read_text().strip()
+def _read_key(file: Path) -> str:
+    return file.read_text().strip()

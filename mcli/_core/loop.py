@@ -1,22 +1,29 @@
-"""One event loop on one daemon thread: where every request of this process runs.
+"""One event loop on one daemon thread: where futures, changes and streams of this process run.
 
-The thread starts with the first call, never at import. It survives `fork` (the child gets a new one) and works until
+The thread starts with the first of them, never at import. It survives `fork` (the child gets a new one) and works until
 the interpreter is gone, so that calls from `atexit` handlers succeed. What is still in flight at the end of the
-interpreter is `_exit`'s matter.
+interpreter is the matter of `shutdown`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import threading
+import types
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mcli._core.process import is_ending, is_loop_thread, loop_runs_on, take_resources
+from mcli.exceptions import MAPIException
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable
-    from concurrent.futures import Future
+    from collections.abc import Callable, Coroutine, Generator
+
+__all__ = ["call_soon", "close_resources", "close_soon", "drain", "event_loop", "hand_over", "submit"]
 
 T = TypeVar("T")
 
@@ -49,7 +56,7 @@ class _Loop(asyncio.SelectorEventLoop):
         def resolve() -> None:
             try:
                 found = socket.getaddrinfo(host, port, **hints)
-            except OSError as e:
+            except Exception as e:  # noqa: BLE001 - raised where it is waited for
                 self.call_soon_threadsafe(settle, answer.set_exception, e)
             else:
                 self.call_soon_threadsafe(settle, answer.set_result, found)
@@ -69,8 +76,10 @@ class _Background:
         self.lock = threading.Lock()
         self.loop: _Loop | None = None
         self.thread: threading.Thread | None = None
-        self.resources: dict[Hashable, Any] = {}
-        self.in_flight: set[Future[Any]] = set()
+        self.calls: set[asyncio.Task[Any]] = set()
+        """What `submit` started and what has not ended."""
+        self.is_over = False
+        """Whether the process ends, so that nobody waits for calls that were begun before."""
 
 
 _background = _Background()
@@ -79,7 +88,7 @@ _abandoned: list[object] = []
 
 
 def _forget() -> None:
-    global _background  # noqa: PLW0603  # this process has one loop, and a forked child has another
+    global _background  # noqa: PLW0603 - this process has one loop, and a forked child has another
     _abandoned.append(_background)
     _background = _Background()
 
@@ -92,8 +101,10 @@ def event_loop() -> asyncio.AbstractEventLoop:
     """Return the running loop of this process, started if need be.
 
     Raises:
-        RuntimeError: The interpreter is ending, and starts no thread any more (Python 3.12).
+        MAPIException: The interpreter is ending: the loop is gone, or does not start any more (Python 3.12).
     """
+    if is_ending():
+        raise MAPIException(503, "Nothing was sent: the interpreter is ending.", _IN_TIME)
     background = _background
     with background.lock:
         if background.loop is None:
@@ -103,9 +114,15 @@ def event_loop() -> asyncio.AbstractEventLoop:
                 thread.start()
             except RuntimeError as e:
                 loop.close()
-                raise RuntimeError(f"The first call of a process cannot be made as it ends: {e}") from None
+                raise MAPIException(503, f"Nothing was sent: {e}.", _IN_TIME) from None
             background.loop, background.thread = loop, thread
+            loop_runs_on(thread.ident or 0)
         return background.loop
+
+
+_IN_TIME = (
+    "Make the call earlier: at the latest in an `atexit` handler, and after another call in the program."
+)
 
 
 def _run(loop: _Loop) -> None:
@@ -113,23 +130,87 @@ def _run(loop: _Loop) -> None:
     loop.run_forever()
 
 
-def on_loop_thread() -> bool:
-    """Tell whether the caller runs on the loop's own thread, where waiting for the loop would never end."""
-    return threading.current_thread() is _background.thread
+@types.coroutine
+def hand_over() -> Generator[None, None, None]:
+    """Go on on the loop: a call begins in the caller's thread, where it imports what it needs."""
+    if not is_loop_thread():
+        yield
 
 
-def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-    """Run a coroutine on the loop; cancelling the future cancels the coroutine."""
+class _Call(Future[T]):
+    """The future of a call."""
+
+    def result(self, timeout: float | None = None) -> T:
+        """Return the result; in a daemon thread, end the thread silently where the process ends before the call."""
+        try:
+            return super().result(timeout)
+        except CancelledError:
+            if _background.is_over and threading.current_thread().daemon:
+                raise SystemExit from None
+            raise
+
+
+def submit(coroutine: Coroutine[Any, Any, T], *, begin_here: bool = False) -> Future[T]:
+    """Run a coroutine on the loop; cancelling the future cancels the coroutine.
+
+    Args:
+        begin_here: Whether to run it in this thread as far as its `hand_over`.
+
+    Raises:
+        MAPIException: The interpreter is ending.
+    """
     try:
         loop = event_loop()
-    except RuntimeError:
+    except MAPIException:
         coroutine.close()
         raise
-    future = asyncio.run_coroutine_threadsafe(coroutine, loop)
-    in_flight = _background.in_flight
-    in_flight.add(future)
-    future.add_done_callback(in_flight.discard)
+    future: _Call[T] = _Call()
+    if is_loop_thread() or not (begin_here and _has_ended(coroutine, future)):
+        loop.call_soon_threadsafe(_start, coroutine, future)
     return future
+
+
+def _has_ended(coroutine: Coroutine[Any, Any, T], future: Future[T]) -> bool:
+    """Run a coroutine as far as its `hand_over`, and tell whether it ended before it came there."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        future.set_result(end.value)
+    except Exception as e:  # noqa: BLE001 - a failed call, as any other
+        future.set_exception(e)
+    else:
+        return False
+    return True
+
+
+def _start(coroutine: Coroutine[Any, Any, T], future: Future[T]) -> None:
+    if future.cancelled():
+        coroutine.close()
+        future.set_running_or_notify_cancel()
+        return
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(coroutine)
+    _background.calls.add(task)
+    task.add_done_callback(functools.partial(_settle, future))
+
+    def cancel(done: Future[T]) -> None:
+        if done.cancelled():
+            loop.call_soon_threadsafe(task.cancel)
+
+    future.add_done_callback(cancel)
+
+
+def _settle(future: Future[T], task: asyncio.Task[T]) -> None:
+    _background.calls.discard(task)
+    error = None if task.cancelled() else task.exception()
+    if task.cancelled():
+        future.cancel()
+    if not future.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(task.result())
 
 
 def call_soon(function: Callable[..., object], *args: object) -> None:
@@ -139,46 +220,38 @@ def call_soon(function: Callable[..., object], *args: object) -> None:
         loop.call_soon_threadsafe(function, *args)
 
 
-def resource(key: Hashable, make: Callable[[], T]) -> T:
-    """Return what belongs to the loop under this key, made at the first use: connections must not outlive it."""
-    background = _background
-    with background.lock:
-        if key not in background.resources:
-            background.resources[key] = make()
-        kept: T = background.resources[key]
-        return kept
+def close_soon(kept: list[Any]) -> None:
+    """Close what was kept on the loop."""
+    submit(_close(kept))
 
 
-def drop_resources() -> None:
-    """Close what the loop keeps; what is asked for later is made anew."""
-    if _background.resources:
-        submit(_close_resources())
+async def close_resources() -> None:
+    """Close all that is kept; what is asked for later is made anew."""
+    await _close(take_resources())
 
 
-async def _close_resources() -> None:
-    background = _background
-    with background.lock:
-        kept = list(background.resources.values())
-        background.resources.clear()
+async def _close(kept: list[Any]) -> None:
     await asyncio.gather(*(each.aclose() for each in kept), return_exceptions=True)
 
 
 def drain(patience: float) -> None:
-    """Cancel the calls under way and close what the loop keeps, within `patience` seconds; the loop itself goes on.
+    """Cancel the calls under way and close what is kept, within `patience` seconds; the loop itself goes on.
 
     The calls are cancelled, not their inner tasks: those may not have begun, and only their parents know how to end
     them in silence.
     """
 
-    async def close() -> None:
-        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+    async def end() -> None:
+        own = asyncio.current_task()
+        for task in background.calls - {own}:
+            task.cancel()
+        if others := asyncio.all_tasks() - {own}:
             await asyncio.wait(others, timeout=patience / 2)
         async with asyncio.timeout(patience / 2):
-            await _close_resources()
+            await close_resources()
 
-    thread = _background.thread
-    if thread is not None and thread.is_alive():
-        for future in list(_background.in_flight):
-            future.cancel()
+    background = _background
+    background.is_over = True
+    if background.thread is not None and background.thread.is_alive() and not is_ending():
         with contextlib.suppress(TimeoutError):
-            submit(close()).result(2 * patience)
+            submit(end()).result(2 * patience)

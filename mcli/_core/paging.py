@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from mcli._core.operations import query, timeout_of_call
+from mcli._core.limits import timeout_of_call
+from mcli._core.operations import query
 from mcli._core.transport import mapi
 from mcli.exceptions import MAPIException
 from mcli.pages import PaginatedObjectList

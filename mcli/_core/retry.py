@@ -15,9 +15,9 @@ __all__ = ["TRANSIENT", "Failure", "Kind", "is_ambiguous", "pause"]
 TRANSIENT = {429, 502, 503, 504}
 """Statuses that say `not now`."""
 
-ATTEMPTS = 10
+TRIES = 10
 """Tries in all of a request that the platform cannot take now."""
-ATTEMPTS_TO_CONNECT = 4
+TRIES_TO_CONNECT = 4
 """Tries in all to reach an endpoint: a dead one is to be told as such within a second."""
 
 LONGEST = 600.0
@@ -35,7 +35,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong with one attempt."""
+    """What went wrong with one try."""
 
     kind: Kind
     status: int = 0
@@ -52,12 +52,12 @@ def is_ambiguous(failure: Failure) -> bool:
     return failure.kind is Kind.LOST or (failure.kind is Kind.REFUSED and failure.status != 429)
 
 
-def pause(failure: Failure, attempt: int, *, repeatable: bool, chance: float | None = None) -> float | None:
-    """Return the seconds to wait before the next attempt, None to give up.
+def pause(failure: Failure, number: int, *, repeatable: bool, chance: float | None = None) -> float | None:
+    """Return the seconds to wait before the next try, None to give up.
 
     Args:
-        failure: What went wrong with this attempt.
-        attempt: Number of this attempt, from 1.
+        failure: What went wrong with this try.
+        number: Number of this try, from 1.
         repeatable: Whether the request may be carried out twice without harm.
         chance: Number from 0 to 1 that spreads the pauses of many clients; drawn if not given.
 
@@ -66,12 +66,12 @@ def pause(failure: Failure, attempt: int, *, repeatable: bool, chance: float | N
     >>> pause(Failure(Kind.REFUSED, 429, retry_after=7), 1, repeatable=False)
     7
     """
-    limit = ATTEMPTS_TO_CONNECT if failure.kind is Kind.UNREACHED else ATTEMPTS
-    if failure.kind is Kind.FINAL or attempt >= limit or (is_ambiguous(failure) and not repeatable):
+    limit = TRIES_TO_CONNECT if failure.kind is Kind.UNREACHED else TRIES
+    if failure.kind is Kind.FINAL or number >= limit or (is_ambiguous(failure) and not repeatable):
         return None
     if failure.retry_after is not None:
         return failure.retry_after if failure.retry_after <= LONGEST else None
-    longest: float = 0.1 * 2**attempt
+    longest: float = 0.1 * 2**number
     if failure.kind is Kind.UNREACHED:
         longest /= 2
-    return min(longest, 15.0) * (0.5 + (random.random() if chance is None else chance) / 2)  # noqa: S311  # spreads, hides nothing
+    return min(longest, 15.0) * (0.5 + (random.random() if chance is None else chance) / 2)  # noqa: S311 - spreads, hides nothing

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +24,19 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from types import FrameType
 
+__all__ = ["finish", "finish_interrupted", "finish_late", "protect"]
+
 PATIENCE = 5.0
-"""Seconds that mutations get at the end of the interpreter, and protected ones after SIGTERM."""
+"""Seconds that mutations get at the end of the interpreter."""
 PATIENCE_AFTER_INTERRUPT = 1.0
 """Seconds that mutations get after Ctrl-C."""
+PATIENCE_AFTER_SIGTERM = 25.0
+"""Seconds that protected mutations get at most after SIGTERM: what sends it kills after 30."""
 _UNKNOWN = "whether it was carried out is unknown. Look with get_runs() before you repeat it."
 
 _mutations: dict[Future[Any], str] = {}
-_protected: set[Future[Any]] = set()
+_protected: dict[Future[Any], float] = {}
+"""Mutations that SIGTERM waits for, each with the moment, on the clock of `time.monotonic`, that it ends at."""
 
 
 def finish(future: Future[Any], name: str) -> None:
@@ -46,18 +52,25 @@ def finish_late(future: Future[Any], name: str) -> None:
         _report({future: name}, _unfinished({future}, PATIENCE))
 
 
-def protect(future: Future[Any]) -> None:
-    """Let SIGTERM wait for this mutation before the previous handler runs.
+def protect(future: Future[Any], timeout: float | None) -> None:
+    """Let SIGTERM wait for this mutation, for the rest of its timeout, before the previous handler runs.
 
     Python handles signals in the main thread only. Elsewhere no handler can be installed; the mutation is still
     finished at the end of the interpreter.
+
+    Args:
+        timeout: Seconds that its caller gives it, None without a bound, as a future has none.
     """
-    _protected.add(future)
-    future.add_done_callback(_protected.discard)
+    _protected[future] = float("inf") if timeout is None else time.monotonic() + timeout
+    future.add_done_callback(lambda done: _protected.pop(done, None))
     if threading.current_thread() is threading.main_thread():
         current = signal.getsignal(signal.SIGTERM)
         if not isinstance(current, _Terminator):
             signal.signal(signal.SIGTERM, _Terminator(current))
+
+
+class _Again(BaseException):
+    """SIGTERM came a second time."""
 
 
 class _Terminator:
@@ -65,10 +78,13 @@ class _Terminator:
 
     def __init__(self, previous: Callable[[int, FrameType | None], Any] | int | None) -> None:
         self.previous = previous
+        self._is_waiting = False
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if self._is_waiting:
+            raise _Again
         names = dict(_mutations)
-        unfinished = _unfinished(_protected, PATIENCE)
+        unfinished = self._finish_protected()
         if callable(self.previous) or self.previous == signal.SIG_IGN:
             _report(names, unfinished)
             for each in unfinished:  # it had its time: the end of the process gives it no more
@@ -80,6 +96,20 @@ class _Terminator:
         elif self.previous != signal.SIG_IGN:
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)
+
+    def _finish_protected(self) -> set[Future[Any]]:
+        """Wait for protected mutations, and return those that have no outcome; the next SIGTERM ends the wait."""
+        begin = time.monotonic()
+        protected = sorted(_protected.items(), key=lambda each: each[1])
+        self._is_waiting = True
+        try:
+            for each, end in protected:
+                latest = min(end, begin + PATIENCE_AFTER_SIGTERM)
+                wait([each], max(0.0, latest - time.monotonic()))
+            self._is_waiting = False
+        except _Again:
+            self._is_waiting = False
+        return {each for each, _ in protected if not each.done()}
 
 
 def finish_interrupted(future: Future[Any], name: str) -> None:

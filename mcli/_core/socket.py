@@ -13,19 +13,23 @@ import logging
 import random
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
+from mcli._core.answers import refused
+from mcli._core.failures import root_cause, unverified
 from mcli._core.link import UNREADABLE, VERBS, Behind, Connection, Inbox, Link, Lost, closed
-from mcli._core.network import is_loopback, tls
+from mcli._core.network import tls
+from mcli._core.proxies import proxy_for
 from mcli._core.retry import TRANSIENT
-from mcli.exceptions import MAPIException, from_graphql
+from mcli.exceptions import MAPIException
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
+
+    from websockets.http11 import Response
 
 __all__ = ["GraphQLSocket"]
 
@@ -33,7 +37,7 @@ CONNECT_TIMEOUT = 10.0
 """Seconds in which the handshake, and then the acknowledgement, must come."""
 LARGEST_MESSAGE = 64 << 20
 DELAYS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)
-"""Seconds before each attempt to come back; after the last one the subscription fails."""
+"""Seconds before each try to come back; after the last one the subscription fails."""
 DELAYS_AT_FIRST = DELAYS[:3]
 """The same for a subscription that never was connected: a dead endpoint is told as such within a second."""
 SILENCE = 20.0
@@ -60,7 +64,7 @@ class _Delays:
         self._used = 0
 
     def next(self) -> float | None:
-        """Return the seconds to wait before the next attempt, None to give up."""
+        """Return the seconds to wait before the next try, None to give up."""
         if self._connected_at is not None and time.monotonic() - self._connected_at > STABLE:
             self._used = 0
         delays = DELAYS_AT_FIRST if self._connected_at is None else DELAYS
@@ -77,12 +81,18 @@ class GraphQLSocket:
         endpoint: The HTTP endpoint; the websocket is at the same place.
         greeting: Gives the payload of `connection_init`, anew for each connection.
         silence: Seconds without a byte after which a connection counts as lost.
+
+    Raises:
+        MCLIConfigError: The certificates or the proxy that the environment names cannot be used.
     """
 
     def __init__(
         self, endpoint: str, greeting: Callable[[], Mapping[str, str]], *, silence: float = SILENCE
     ) -> None:
         self._endpoint = endpoint
+        self._proxy = proxy_for(endpoint)
+        if endpoint.startswith("https:"):
+            tls()  # fail at the call, not in the stream
         self._greeting = greeting
         self._silence = silence
         self._link: Link | None = None
@@ -122,7 +132,7 @@ class GraphQLSocket:
                 delay = delays.next()
                 if delay is None:
                     raise lost.error from None
-            await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311  # spreads, hides nothing
+            await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311 - spreads, hides nothing
 
     async def _connected(self) -> Link:
         """Return the open connection; however many ask for one, one is opened."""
@@ -139,47 +149,59 @@ class GraphQLSocket:
             self._link = task.result()
 
     async def _open(self) -> Link:
-        url = urlsplit("ws" + self._endpoint.removeprefix("http"))
+        """Open a socket and greet the server, or say why that failed: `Lost` if it may work later."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                socket = await connect(
-                    url.geturl(),
-                    ssl=tls() if url.scheme == "wss" else None,
-                    proxy=None if is_loopback(url.hostname or "") else True,
-                    subprotocols=[Subprotocol(name) for name in VERBS],
-                    max_size=LARGEST_MESSAGE,
-                    open_timeout=None,
-                    close_timeout=1,
-                    ping_interval=None,  # its pings give up on connections that are merely slow
-                    create_connection=Connection,
-                    logger=_SILENT,
-                )
+                socket = await self._connect()
         except InvalidStatus as e:
-            raise _refused(self._endpoint, e.response.status_code) from None
-        except (OSError, InvalidHandshake, ConnectionClosed, EOFError, TimeoutError) as e:
-            raise Lost(
-                MAPIException(503, f"Cannot open a websocket at {self._endpoint}: {e or type(e).__name__}.")
-            ) from None
-        except InvalidURI as e:
+            raise _refused(self._endpoint, e.response) from None
+        except (OSError, InvalidHandshake, ConnectionClosed, EOFError) as e:
+            raise self._unreached(e) from None
+        except (InvalidURI, ImportError, ValueError) as e:
             raise MAPIException(400, f"Cannot open a websocket at {self._endpoint}: {e}.") from None
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await self._introduce(socket)
-        except BaseException as e:
+        except BaseException as e:  # noqa: BLE001 - whatever it is, the socket is closed
             await socket.close()
-            if isinstance(e, ConnectionClosed):
-                raise closed(socket) from None
-            if isinstance(e, TimeoutError):
-                problem = f"{self._endpoint} did not acknowledge the websocket within {CONNECT_TIMEOUT:g} s."
-                raise Lost(MAPIException(504, problem)) from None
-            if isinstance(e, UNREADABLE):
-                raise MAPIException(
-                    500, f"{self._endpoint} does not speak GraphQL over websockets."
-                ) from None
-            raise
+            raise self._not_acknowledged(socket, e) from None
         # A server that picks none is taken for one that knows the older only, as the contract says.
-        assert isinstance(socket, Connection)  # noqa: S101  # what create_connection says, and its type does not
         return Link(socket, VERBS.get(socket.subprotocol or "", VERBS["graphql-ws"]), self._silence)
+
+    async def _connect(self) -> Connection:
+        url = "ws" + self._endpoint.removeprefix("http")
+        socket = await connect(
+            url,
+            ssl=tls() if url.startswith("wss:") else None,
+            proxy=None if self._proxy is None else self._proxy.url,
+            subprotocols=[Subprotocol(name) for name in VERBS],
+            max_size=LARGEST_MESSAGE,
+            open_timeout=None,
+            close_timeout=1,
+            ping_interval=None,  # its pings give up on connections that are merely slow
+            create_connection=Connection,
+            logger=_SILENT,
+        )
+        assert isinstance(socket, Connection)  # noqa: S101 - what create_connection says, and its type does not
+        return socket
+
+    def _unreached(self, error: Exception) -> Exception:
+        if (untrusted := unverified(error, self._endpoint)) is not None:
+            return untrusted
+        by = "" if self._proxy is None else f" by {self._proxy}"
+        what = f"no answer within {CONNECT_TIMEOUT:g} s" if type(error) is TimeoutError else root_cause(error)
+        text = f"Cannot open a websocket at {self._endpoint}{by}: {what}."
+        return Lost(MAPIException(503, text))
+
+    def _not_acknowledged(self, socket: Connection, error: BaseException) -> BaseException:
+        if isinstance(error, ConnectionClosed):
+            return closed(socket)
+        if isinstance(error, TimeoutError):
+            text = f"{self._endpoint} did not acknowledge the websocket within {CONNECT_TIMEOUT:g} s."
+            return Lost(MAPIException(504, text))
+        if isinstance(error, UNREADABLE):
+            return MAPIException(500, f"{self._endpoint} does not speak GraphQL over websockets.")
+        return error
 
     async def _introduce(self, socket: ClientConnection) -> None:
         await socket.send(json.dumps({"type": "connection_init", "payload": dict(self._greeting())}))
@@ -187,7 +209,7 @@ class GraphQLSocket:
             if message["type"] == "ping":
                 await socket.send('{"type": "pong"}')
             elif message["type"] == "connection_error":
-                raise from_graphql(message.get("payload"), 401)
+                raise refused(message.get("payload"), 401)
 
     async def aclose(self) -> None:
         """Close the socket; subscriptions that are left come back on a new one."""
@@ -197,6 +219,18 @@ class GraphQLSocket:
             await self._link.aclose()
 
 
-def _refused(endpoint: str, status: int) -> Exception:
-    error = MAPIException(status, f"{endpoint} refused to open a websocket.")
+def _refused(endpoint: str, response: Response) -> Exception:
+    """Classify an answer to the handshake that is not an upgrade, in the server's own words if it has any."""
+    status, body = response.status_code, bytes(response.body or b"")
+    try:
+        errors = json.loads(body)["errors"]
+    except (*UNREADABLE, IndexError):
+        words = body.decode(errors="replace").strip() if _is_text(response) else ""
+        error = MAPIException(status, f"{endpoint} refused to open a websocket{words and f': {words[:500]}'}")
+    else:
+        error = refused(errors, status)
     return Lost(error) if status in TRANSIENT or status >= 500 else error
+
+
+def _is_text(response: Response) -> bool:
+    return response.headers.get("Content-Type", "").startswith("text/plain")

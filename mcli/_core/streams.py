@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 import time
 import weakref
 from collections import deque
@@ -15,15 +16,21 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from mcli._core import loop
+from mcli._core.background import GOES_ON, about_now, about_now_async
 from mcli._core.operations import Options, refuse_to_block, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 
+    from mcli._core.operations import About
+
 __all__ = ["LogStream", "Steps", "Stream", "log_stream", "stream"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+AHEAD = 1000
+"""Futures of a stream that may wait at once; the next one is handed out when one of them is done."""
 
 
 class Stream(Protocol[P, T]):
@@ -54,46 +61,80 @@ class LogStream(Protocol[P, T]):
         ...
 
 
-def stream(prepare: Callable[P, AsyncGenerator[Sequence[T], None]]) -> Stream[P, T]:
-    """Make a stream of a function that returns an async generator of batches."""
-    return cast("Stream[P, T]", _stream(prepare, lambda steps: steps))
+def stream(
+    about: About,
+) -> Callable[[Callable[P, AsyncGenerator[Sequence[T], None]]], Stream[P, T]]:
+    """Make a stream of a function that returns an async generator of batches.
+
+    Args:
+        about: Tells, when a call takes too long, what it waits for.
+    """
+
+    def decorate(prepare: Callable[P, AsyncGenerator[Sequence[T], None]]) -> Stream[P, T]:
+        return cast("Stream[P, T]", _stream(prepare, lambda steps: steps, about))
+
+    return decorate
 
 
-def log_stream(prepare: Callable[P, AsyncGenerator[Sequence[T], None]]) -> LogStream[P, T]:
-    """Make a stream whose iterator of futures comes in a future."""
+def log_stream(
+    about: About,
+) -> Callable[[Callable[P, AsyncGenerator[Sequence[T], None]]], LogStream[P, T]]:
+    """Make a stream whose iterator of futures comes in a future; see `stream`."""
 
     def in_future(steps: Steps[T]) -> Future[Steps[T]]:
         future: Future[Steps[T]] = Future()
         future.set_result(steps)
         return future
 
-    return cast("LogStream[P, T]", _stream(prepare, in_future))
+    def decorate(prepare: Callable[P, AsyncGenerator[Sequence[T], None]]) -> LogStream[P, T]:
+        return cast("LogStream[P, T]", _stream(prepare, in_future, about))
+
+    return decorate
 
 
-def _stream(prepare: Callable[P, AsyncGenerator[Sequence[T], None]], wrap: Callable[[Steps[T]], Any]) -> Any:
+def _stream(
+    prepare: Callable[P, AsyncGenerator[Sequence[T], None]], wrap: Callable[[Steps[T]], Any], about: About
+) -> Any:
     name, options = prepare.__name__, Options(prepare)
 
     @functools.wraps(prepare)
     def call(*args: Any, **kwargs: Any) -> Any:
-        timeout, future = options.of(args, kwargs)
+        timeout, future = options.parse(args, kwargs)
         source = _Source(prepare(*args, **kwargs))
-        return wrap(Steps(source)) if future else _iterate(source, name, timeout, _end(timeout))
+        if future:
+            return wrap(Steps(source, name))
+        return _iterate(source, _Limit(name, timeout, about, args, kwargs))
 
     @functools.wraps(prepare)
     def aio(*args: Any, **kwargs: Any) -> AsyncGenerator[T, None]:
-        timeout, _ = options.of(args, kwargs)
-        return _iterate_async(_Source(prepare(*args, **kwargs)), name, timeout, _end(timeout))
+        timeout, _ = options.parse(args, kwargs)
+        source = _Source(prepare(*args, **kwargs))
+        return _iterate_async(source, _Limit(name, timeout, about, args, kwargs))
 
-    cast("Any", call).aio = aio
-    return call
-
-
-def _end(timeout: float | None) -> float | None:
-    return None if timeout is None else time.monotonic() + timeout
+    return options.describe(call, aio)
 
 
-def _left(end: float | None) -> float | None:
-    return None if end is None else max(0.0, end - time.monotonic())
+class _Limit:
+    """How long a stream may take as a whole, and what is said when that is over."""
+
+    def __init__(self, name: str, timeout: float | None, about: About, args: Any, kwargs: Any) -> None:
+        self.name, self._timeout, self._about = name, timeout, about
+        self._args, self._kwargs = args, kwargs
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left, None without a bound."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def error(self) -> TimeoutError:
+        """Return the error of a stream that took too long."""
+        return timed_out(self.name, self._timeout, about=about_now(self._about, self._args, self._kwargs))
+
+    async def error_async(self) -> TimeoutError:
+        """Return the error of a stream that took too long, without blocking."""
+        about = await about_now_async(self._about, self._args, self._kwargs)
+        return timed_out(self.name, self._timeout, about=about)
 
 
 class _Source(Generic[T]):
@@ -123,30 +164,26 @@ class _Source(Generic[T]):
         loop.call_soon(_spawn, self)
 
 
-_closing: set[asyncio.Task[None]] = set()
-
-
 def _spawn(source: _Source[Any]) -> None:
-    task = asyncio.get_running_loop().create_task(source.aclose())
-    _closing.add(task)
-    task.add_done_callback(_closing.discard)
+    asyncio.get_running_loop().create_task(source.aclose())
 
 
-def _iterate(
-    source: _Source[T], name: str, timeout: float | None, end: float | None
-) -> Generator[T, None, None]:
+def _iterate(source: _Source[T], limit: _Limit) -> Generator[T, None, None]:
     try:
         while True:
-            refuse_to_block(name)
+            refuse_to_block(limit.name)
             step = loop.submit(source.batch())
             try:
-                batch = step.result(_left(end))
+                batch = step.result(limit.left)
             except StopAsyncIteration:
                 return
             except TimeoutError:
                 if not step.cancel() and isinstance(step.exception(), TimeoutError):
                     raise  # its own
-                raise timed_out(name, timeout) from None
+                raise limit.error() from None
+            except KeyboardInterrupt as e:
+                e.add_note(GOES_ON)
+                raise
             finally:
                 step.cancel()
             yield from batch
@@ -154,24 +191,19 @@ def _iterate(
         source.close()
 
 
-async def _iterate_async(
-    source: _Source[T],
-    name: str,
-    timeout: float | None,  # noqa: ASYNC109  # for the message; `end` bounds the stream
-    end: float | None,
-) -> AsyncGenerator[T, None]:
+async def _iterate_async(source: _Source[T], limit: _Limit) -> AsyncGenerator[T, None]:
     try:
         while True:
             step = loop.submit(source.batch())
             try:
-                async with asyncio.timeout(_left(end)):
+                async with asyncio.timeout(limit.left):
                     batch = await asyncio.wrap_future(step)
             except StopAsyncIteration:
                 return
             except TimeoutError:
                 if not step.cancelled() and isinstance(step.exception(), TimeoutError):
                     raise  # its own
-                raise timed_out(name, timeout) from None
+                raise await limit.error_async() from None
             for item in batch:
                 yield item
     finally:
@@ -181,30 +213,40 @@ async def _iterate_async(
 class Steps(Generic[T]):
     """An iterator of futures, each of the next result of a stream; the last one raises StopAsyncIteration.
 
+    `next` returns at once while fewer than 1,000 futures wait, and then waits for one of them: so `list` ends with the
+    stream. Futures that were handed out beyond the end raise StopAsyncIteration as well.
+
     Closing it cancels the futures that still wait and tells the server. Dropping it lets them finish first: who writes
     `next(watch_run_status(run, future=True))` keeps the future and not the iterator.
     """
 
-    def __init__(self, source: _Source[T]) -> None:
-        self._source = source
+    def __init__(self, source: _Source[T], name: str) -> None:
+        self._source, self._name = source, name
         self._waiting: set[Future[T]] = set()
+        self._changed = threading.Condition()
         self._ended = False
 
     def __iter__(self) -> Iterator[Future[T]]:
         return self
 
     def __next__(self) -> Future[T]:
+        with self._changed:
+            if len(self._waiting) >= AHEAD and not self._ended:
+                refuse_to_block(self._name)
+                self._changed.wait_for(lambda: self._ended or len(self._waiting) < AHEAD)
         if self._ended:
             raise StopIteration
         step = loop.submit(self._source.item())
-        self._waiting.add(step)
+        with self._changed:
+            self._waiting.add(step)
         step.add_done_callback(functools.partial(_settle, weakref.ref(self)))
         return step
 
     def _settle(self, step: Future[T]) -> None:
-        self._waiting.discard(step)
-        if step.cancelled() or step.exception() is not None:
-            self._ended = True
+        with self._changed:
+            self._waiting.discard(step)
+            self._ended = self._ended or step.cancelled() or step.exception() is not None
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End the stream now; futures that still wait are cancelled."""
@@ -220,4 +262,4 @@ class Steps(Generic[T]):
 def _settle(steps: weakref.ref[Steps[T]], step: Future[T]) -> None:
     """Tell the iterator that a step is done, without keeping it: who keeps a future has not kept the stream."""
     if (iterator := steps()) is not None:
-        iterator._settle(step)  # noqa: SLF001  # one thing with it
+        iterator._settle(step)  # noqa: SLF001 - one thing with it

@@ -63,7 +63,7 @@ def connected(fake: Fake, key: str = "a-key") -> Iterator[None]:
         return
     with listening(fake) as url, MAPIConnection(url, key):
         yield
-        loop.submit(loop._close_resources()).result()
+        loop.submit(loop.close_resources()).result()
 
 
 class _Server(uvicorn.Server):

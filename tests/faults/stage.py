@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import mcli
-from mcli._core import loop
+from mcli._core import process
 from mcli._core.connection import MAPIConnection, current
 from mcli._core.socket import GraphQLSocket
 from mcli._core.transport import HttpTransport
@@ -106,8 +106,8 @@ def have_socket(silence: float) -> None:
     connection = current()
     key = ("socket", connection.endpoint, connection.authorization())
     greeting = {"Authorization": connection.authorization()}
-    loop.resource(key, lambda: GraphQLSocket(connection.endpoint, lambda: greeting, silence=silence))
-    assert HttpTransport(connection).socket() is loop.resource(key, object)
+    process.resource(key, lambda: GraphQLSocket(connection.endpoint, lambda: greeting, silence=silence))
+    assert HttpTransport(connection).socket() is process.resource(key, object)
 
 
 def compare(expected: Iterable[str], actual: Iterable[str]) -> Result:

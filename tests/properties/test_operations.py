@@ -18,7 +18,7 @@ from mcli_mapi import operations
 from pydantic import BaseModel
 
 from mcli._core import loop
-from mcli._core.operations import deadline
+from mcli._core.limits import deadline
 from mcli._core.transport import mapi
 from mcli._spelling import snake_case
 from mcli.exceptions import MAPIException

@@ -45,7 +45,7 @@ def endpoint(request: pytest.FixtureRequest) -> Iterator[str]:
     """Serve the fake over sockets, in one subprotocol."""
     with listening(fake, request.param) as url:
         yield url
-        loop.submit(loop._close_resources()).result()
+        loop.submit(loop.close_resources()).result()
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
