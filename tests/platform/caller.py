@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,9 @@ from mcli.platform import Platform
 
 PATIENCE = 60.0
 """Seconds after which a platform is taken to hang."""
+HEAD = re.compile(rb"\A\[mcli\] Working folder: .*\n")
+"""The first line of each log of a node."""
+
 NEW, OLD = Subprotocol("graphql-transport-ws"), Subprotocol("graphql-ws")
 
 RUN = """
@@ -183,10 +187,11 @@ class Caller:
         return self.run(name)
 
     def logs(self, name: str, **wanted: Any) -> bytes:
-        """Give a log as it is now; with `follow` as it is at the end."""
+        """Give a log as it is now, after the line that names the working folder; with `follow` as it is at the end."""
         with self.socket() as socket:
             socket.follow(name, **{"follow": False, **wanted})
-            return b"".join(base64.b64decode(chunk["chunk"]) for chunk in socket.results())
+            text = b"".join(base64.b64decode(chunk["chunk"]) for chunk in socket.results())
+        return HEAD.sub(b"", text)
 
     def wait_for_log(self, name: str, text: bytes, **wanted: Any) -> None:
         """Follow a log until it holds a text."""
@@ -195,7 +200,7 @@ class Caller:
             socket.follow(name, **wanted)
             for chunk in socket.results():
                 seen += base64.b64decode(chunk["chunk"])
-                if text in seen:
+                if text in HEAD.sub(b"", seen):
                     return
         raise AssertionError(f"{text!r} is not in {seen!r}")
 

@@ -6,11 +6,25 @@ import itertools
 import pytest
 
 from mcli.platform.serving.log_files import CHUNK
-from tests.platform.caller import Caller
+from tests.platform.caller import HEAD, Caller
 
 GPU_RANK = (
     'if [ $NODE_RANK = 1 ]; then printf "rank 3" > $MOSAICML_LOG_DIR/${MOSAICML_GPU_LOG_FILE_PREFIX}3.txt; fi'
 )
+
+
+def whole(caller: Caller, name: str) -> bytes:
+    """Return a log with its first line."""
+    (file,) = (caller.platform.data_dir / "runs" / name).glob("0/0/log.txt")
+    return file.read_bytes()
+
+
+def test_log_begins_with_the_working_folder(caller: Caller) -> None:
+    """The first line of a log says where to find what the run has made, under the run's name."""
+    run = caller.finish("echo 1 > checkpoint")
+    first = whole(caller, run["name"]).splitlines()[0].decode()
+    folder = caller.platform.data_dir / "runs" / run["name"] / "0" / "0" / "work"
+    assert (f"[mcli] Working folder: {folder}", "1\n") == (first, (folder / "checkpoint").read_text())
 
 
 def test_log_is_what_was_written(caller: Caller) -> None:
@@ -27,7 +41,7 @@ def test_long_log_comes_in_chunks(caller: Caller) -> None:
         chunks = list(socket.results())
     sizes = [len(base64.b64decode(chunk["chunk"])) for chunk in chunks]
     assert list(itertools.accumulate(sizes)) == [chunk["endOffset"] for chunk in chunks]
-    assert 300_000 == sum(sizes)
+    assert 300_000 == len(caller.logs(name))
     assert max(sizes) == CHUNK
 
 
@@ -43,7 +57,8 @@ def test_reading_ends_while_the_run_writes(caller: Caller) -> None:
 def test_offset_resumes(caller: Caller) -> None:
     """An offset counts bytes from the start of the log."""
     name = caller.finish("printf 0123456789")["name"]
-    assert (b"6789", b"", b"") == tuple(caller.logs(name, offset=offset) for offset in (6, 10, 11))
+    end = len(whole(caller, name))
+    assert (b"6789", b"", b"") == tuple(caller.logs(name, offset=end + more) for more in (-4, 0, 1))
 
 
 def test_follower_gets_lines_as_they_are_written(caller: Caller) -> None:
@@ -52,12 +67,14 @@ def test_follower_gets_lines_as_they_are_written(caller: Caller) -> None:
     with caller.socket() as socket:
         socket.follow(name)
         chunks = socket.results()
-        first = base64.b64decode(next(chunks)["chunk"])
+        first = b""
+        while not first.endswith(b"one\n"):
+            first += base64.b64decode(next(chunks)["chunk"])
         assert "RUNNING" == caller.run(name)["status"]
-        (folder,) = (caller.platform.data_dir / "runs" / caller.run(name)["id"]).glob("0/0/work")
+        (folder,) = (caller.platform.data_dir / "runs" / name).glob("0/0/work")
         (folder / "go").touch()
         rest = b"".join(base64.b64decode(chunk["chunk"]) for chunk in chunks)
-    assert (b"one\n", b"two\n") == (first, rest)
+    assert (b"one\n", b"two\n") == (HEAD.sub(b"", first), rest)
 
 
 def test_follower_waits_for_the_start(caller: Caller) -> None:
@@ -68,7 +85,8 @@ def test_follower_waits_for_the_start(caller: Caller) -> None:
     with caller.socket() as socket:
         socket.follow(name)
         caller.change("stopRuns", holder)
-        assert b"late\n" == b"".join(base64.b64decode(chunk["chunk"]) for chunk in socket.results())
+        log = b"".join(base64.b64decode(chunk["chunk"]) for chunk in socket.results())
+    assert b"late\n" == HEAD.sub(b"", log)
 
 
 def test_log_before_the_start_is_empty(caller: Caller) -> None:
@@ -99,7 +117,8 @@ def test_tail_keeps_absolute_offsets(caller: Caller) -> None:
     name = caller.finish("printf 0123456789")["name"]
     with caller.socket() as socket:
         socket.follow(name, follow=False, tail=2)
-        assert [{"chunk": base64.b64encode(b"89").decode(), "endOffset": 10}] == list(socket.results())
+        tail = {"chunk": base64.b64encode(b"89").decode(), "endOffset": len(whole(caller, name))}
+        assert [tail] == list(socket.results())
 
 
 def test_gpu_ranks_have_logs_of_their_own(caller: Caller) -> None:

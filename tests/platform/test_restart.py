@@ -81,7 +81,7 @@ def test_end_while_no_server_is_there(tmp_path: Path) -> None:
     """How a run ended while no server was there is known to the next one."""
     with served(tmp_path / "data") as caller:
         name = waiting_run(caller, tmp_path / "go", scheduling={"maxRetries": 0})
-        folder = tmp_path / "data" / "runs" / caller.run(name)["id"] / "0" / "0"
+        folder = tmp_path / "data" / "runs" / name / "0" / "0"
     supervisor = json.loads((folder / PROCESS).read_text())["supervisor"][0]
     (tmp_path / "go").touch()
     os.waitpid(supervisor, 0)

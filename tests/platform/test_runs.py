@@ -354,8 +354,8 @@ def test_stop_of_a_retry(caller: Caller) -> None:
     name = caller.create(command, scheduling={"maxRetries": 1})
     caller.logs(name, follow=True, attemptIndex=0)  # to its end
     caller.wait_for_log(name, b"up", attemptIndex=1)
-    work = caller.platform.data_dir / "runs" / caller.run(name)["id"] / "0" / "0" / "work"
-    while work.exists():
+    packages = caller.platform.data_dir / "runs" / name / "0" / "0" / "env"
+    while packages.exists():
         time.sleep(0.01)
     caller.run(name)
     caller.change("stopRuns", name)

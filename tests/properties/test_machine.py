@@ -163,7 +163,8 @@ class PlatformMachine(RuleBasedStateMachine):
             run.fail()
         self.settle()
         if not run.is_deleted:
-            assert f"up\ngot {code}\n" == mcli.get_run_logs(run.name, resumption=attempt, timeout=PATIENCE)
+            log = mcli.get_run_logs(run.name, resumption=attempt, timeout=PATIENCE)
+            assert f"up\ngot {code}\n" == log.partition("\n")[2]
 
     @rule(run=runs, reason=st.sampled_from([None, "enough"]), hit=SELDOM)
     def stop(self, run: Known, reason: str | None, hit: bool) -> None:

@@ -73,8 +73,8 @@ class Attempt:
 
     def _job(self, run: Run) -> Job:
         folders = self._services.site.folders
-        ranks = tuple(folders.node(run.id, run.index, rank).path for rank in range(run.demand.nodes))
-        return Job(run.latest["id"], folders.resumption(run.id, run.index), ranks)
+        ranks = tuple(folders.node(run.name, run.index, rank).path for rank in range(run.demand.nodes))
+        return Job(run.latest["id"], folders.resumption(run.name, run.index), ranks)
 
     async def _submit(self, run: Run, job: Job) -> str | None:
         """Have the resumption executed; returns what prevented it. What has been started is then stopped."""
@@ -184,11 +184,11 @@ class Attempt:
     def _clear(self, run: Run) -> None:
         folders = self._services.site.folders
         if run.is_deleted:
-            folders.remove(run.id)
+            folders.remove(run.name)
             return
         ended = run.index if run.status in records.TERMINAL else run.index - 1
         for rank in range(run.demand.nodes):
-            folders.node(run.id, ended, rank).clear()
+            folders.node(run.name, ended, rank).clear()
 
 
 def _explained(end: Exit, problem: str | None) -> Exit:

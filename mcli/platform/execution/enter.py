@@ -89,13 +89,14 @@ def _lay(folder: str, target: str, missing: set[str]) -> None:
         if entry.path in missing:
             continue
         if entry.is_symlink():
-            Path(place).symlink_to(Path(entry.path).readlink())
+            with contextlib.suppress(FileExistsError):
+                Path(place).symlink_to(Path(entry.path).readlink())
         elif below:
-            Path(place).mkdir()
+            Path(place).mkdir(exist_ok=True)
             _lay(entry.path, place, below)
         else:
             with contextlib.suppress(OSError):  # what even its owner may not enter, as others' network drives
-                Path(place).mkdir() if entry.is_dir() else Path(place).touch()
+                Path(place).mkdir(exist_ok=True) if entry.is_dir() else Path(place).touch()
                 _mount(entry.path, place, _BIND | _RECURSIVE)
 
 

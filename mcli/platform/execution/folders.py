@@ -1,10 +1,11 @@
-"""Where the files of runs are."""
+"""Where the files of runs are: in folders that show the run's name, so that people find them."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,44 +89,84 @@ class NodeFolder:
         self.root.mkdir(mode=0o755)
 
     def clear(self) -> None:
-        """Remove all but the logs, and what tells how the rank ended."""
-        for folder in (self.work, self.config, self.secrets, self.packages):
+        """Remove what a rank that has ended must not leave: secrets, its token, its environment of packages.
+
+        What it has made stays, with its parameters, its logs, and what tells how it ended.
+        """
+        for folder in (self.secrets, self.packages):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.token, self.private, self.layout, self.path / "command.sh"):
             file.unlink(missing_ok=True)
         sweep(self.root)
 
+    def discard(self) -> None:
+        """Remove all but the logs, and what tells how the rank ended."""
+        self.clear()
+        for folder in (self.work, self.config, self.root):
+            shutil.rmtree(folder, ignore_errors=True)
+
 
 @dataclass(frozen=True)
 class RunFolders:
-    """The files of all runs."""
+    """The files of all runs: `<root>/<name of the run>/<resumption>/<node>/work` and its like.
+
+    Names are unique whatever the case of their letters, so disks that ignore it keep them apart.
+    """
 
     root: Path
     _readers: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
 
     @contextmanager
-    def reading(self, run_id: str) -> Generator[None]:
+    def reading(self, run_name: str) -> Generator[None]:
         """Count a reader of the run's logs while a `with` block lasts."""
-        self._readers[run_id] += 1
+        self._readers[run_name] += 1
         try:
             yield
         finally:
-            self._readers[run_id] -= 1
-            if not self._readers[run_id]:
-                del self._readers[run_id]
+            self._readers[run_name] -= 1
+            if not self._readers[run_name]:
+                del self._readers[run_name]
 
-    def is_read(self, run_id: str) -> bool:
+    def is_read(self, run_name: str) -> bool:
         """Tell whether anybody reads the run's logs now, so that its files must stay."""
-        return run_id in self._readers
+        return run_name in self._readers
 
-    def node(self, run_id: str, resumption: int, rank: int) -> NodeFolder:
+    def node(self, run_name: str, resumption: int, rank: int) -> NodeFolder:
         """Return the folder of a node."""
-        return NodeFolder(self.resumption(run_id, resumption) / str(rank))
+        return NodeFolder(self.resumption(run_name, resumption) / str(rank))
 
-    def resumption(self, run_id: str, resumption: int) -> Path:
+    def resumption(self, run_name: str, resumption: int) -> Path:
         """Return the folder of a resumption, which holds those of its nodes."""
-        return self.root / run_id / str(resumption)
+        return self.root / run_name / str(resumption)
 
-    def remove(self, run_id: str) -> None:
+    def nodes(self, run_name: str) -> list[NodeFolder]:
+        """Return the folders of all nodes of all resumptions that there are."""
+        found = (self.root / run_name).glob("[0-9]*/[0-9]*")
+        return [
+            NodeFolder(path)
+            for path in sorted(found, key=lambda path: (int(path.parent.name), int(path.name)))
+        ]
+
+    def discard(self, run_name: str) -> None:
+        """Remove what a run has made, but not its logs."""
+        for node in self.nodes(run_name):
+            node.discard()
+
+    def disk_use(self) -> dict[str, int]:
+        """Return the bytes that each run takes on the disk."""
+        return {path.name: _disk_use(path) for path in self.root.glob("*")}
+
+    def remove(self, run_name: str) -> None:
         """Remove everything of a run, also its logs."""
-        shutil.rmtree(self.root / run_id, ignore_errors=True)
+        shutil.rmtree(self.root / run_name, ignore_errors=True)
+
+
+def _disk_use(folder: Path) -> int:
+    """Return the bytes of all files below a folder, each counted once. What vanishes meanwhile counts nothing."""
+    seen: dict[tuple[int, int], int] = {}
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                status = os.lstat(f"{parent}/{name}")
+                seen[status.st_dev, status.st_ino] = status.st_blocks * 512
+    return sum(seen.values())

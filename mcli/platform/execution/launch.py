@@ -62,8 +62,9 @@ def prepare(run: Run, site: HostSettings, *, token: str, secrets: Sequence[Store
 def _prepare_node(
     run: Run, site: HostSettings, rank: int, base: Base, token: str, secrets: Sequence[StoredSecret]
 ) -> Rank:
-    folder = site.folders.node(run.id, run.index, rank)
+    folder = site.folders.node(run.name, run.index, rank)
     folder.make()
+    _write_private(folder.log, f"[mcli] Working folder: {folder.work}\n")
     make_environment(folder.packages, base)
     _write_private(folder.token, token)
     _write_yaml(folder.config / "parameters.yaml", run.executed.get("parameters") or {})

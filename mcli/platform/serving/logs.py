@@ -67,13 +67,13 @@ class Logs:
     @contextmanager
     def _hearing(self, run: Run) -> Generator[_News]:
         news = _News(run, lambda: self._store.read(lambda db: records.load(db, run.id)))
-        with self._folders.reading(run.id), self._hub.listening(run.id, news.hear):
+        with self._folders.reading(run.name), self._hub.listening(run.id, news.hear):
             yield news
 
     def _locate(self, run: Run, index: int, data: Mapping[str, Any]) -> Path | None:
         """Return the file that is meant; None for one that does not exist and never will."""
         node, gpu = _ranks(run, index, data)
-        folder = self._folders.node(run.id, index, node)
+        folder = self._folders.node(run.name, index, node)
         if not gpu:
             return folder.log if _has_begun(run, index) else None
         path = folder.gpu_logs / f"{GPU_LOG_PREFIX}{gpu}.txt"
