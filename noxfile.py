@@ -1,6 +1,9 @@
 """Everything that is run on this project. `nox` runs what CI runs; `nox -l` lists it all."""
 
+from __future__ import annotations
+
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +43,18 @@ def tests(session: nox.Session) -> None:
     """Run the tests on all processors, or those that are named after `--`."""
     session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
+
+
+@nox.session(python=python_versions(PROJECT)[0])
+def lowest(session: nox.Session) -> None:
+    """Run the tests on the lowest versions that are allowed, but those of the code generator, which is pinned."""
+    session.install("uv")
+    install = ("uv", "pip", "install", "--quiet", "--python", session.virtualenv.location)
+    session.run(
+        *install, "--resolution", "lowest-direct", "--editable", ".[local,pandas,http2]", external=True
+    )
+    session.run(*install, *dependency_groups(PROJECT, "tests"), external=True)
+    session.run("pytest", *(session.posargs or ["-n", "auto", "-m", "not faults and not hypothesis"]))
 
 
 @nox.session(default=False)
@@ -112,6 +127,24 @@ def drift(session: nox.Session) -> None:
     """Fail if what `python -m codegen` writes is not what its sources give."""
     session.install(*dependency_groups(PROJECT, "codegen"))
     session.run("python", "-m", "codegen", "--check")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the sdist, and from it the wheel; check both, and use the wheel where there is nothing else."""
+    session.install(*dependency_groups(PROJECT, "build"))
+    folder = Path(session.create_tmp())
+    dist, empty = folder / "dist", folder / "empty"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.run("validate-pyproject", "pyproject.toml")
+    session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
+    (wheel,) = dist.glob("*.whl")
+    session.run("twine", "check", "--strict", *map(str, dist.iterdir()))
+    session.run("check-wheel-contents", str(wheel))
+    session.run("python", "-m", "venv", "--clear", str(empty))
+    python = str(empty / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[local]", external=True)
+    session.run(python, "-I", "tests/installed.py", external=True)
 
 
 @nox.session(default=False)

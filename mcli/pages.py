@@ -80,12 +80,14 @@ class ObjectList(list[T], Generic[T]):
         Times become `datetime64` in UTC, numbers that may be missing nullable numbers, enumerations categories.
 
         Raises:
-            ImportError: pandas is not installed; it comes with `pip install 'mcli-sdk[pandas]'`.
+            ImportError: pandas is not installed.
         """
         try:
             import pandas as pd
         except ImportError as e:
-            raise ImportError("to_pandas needs pandas: pip install 'mcli-sdk[pandas]'") from e
+            raise ImportError(
+                "to_pandas needs pandas 2.2.1 or newer, which is not installed: pip install pandas"
+            ) from e
         columns = _columns(self.type, self)
         rows = {name: [getattr(each, name, None) for each in self] for name in columns}
         return pd.DataFrame({name: _series(pd, values) for name, values in rows.items()}, columns=columns)

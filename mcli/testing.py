@@ -36,7 +36,7 @@ def local_platform(**options: Any) -> Generator[Platform]:
         The platform, with `endpoint` and `api_key`.
 
     Raises:
-        ImportError: The parts of `pip install 'mcli-sdk[local]'` are not installed.
+        ImportError: What the platform needs, the extra `local`, is not installed.
 
     >>> import mcli
     >>> with local_platform() as platform:

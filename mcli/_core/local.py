@@ -73,7 +73,8 @@ def _start(folder: Path) -> dict[str, Any]:
     except ValueError:
         problem = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise MCLIConfigError(
-            f"The local platform does not start: {problem[0]}. It needs pip install 'mcli-sdk[local]'."
+            f"The local platform does not start: {problem[0]}. It needs what the extra "
+            "'local' of this package brings: pip install cryptography graphql-core uvicorn."
         ) from None
     return server
 

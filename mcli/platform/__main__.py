@@ -6,6 +6,7 @@ import argparse
 import math
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -46,8 +47,17 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
+class _Version(argparse.Action):
+    """Prints the version of the installed distribution, which is looked up only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"mcli-sdk {metadata.version('mcli-sdk')}")
+        parser.exit()
+
+
 def _parser() -> _Parser:
     parser = _Parser(prog="python -m mcli.platform", description=__doc__)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     verbs = parser.add_subparsers(required=True)
     folder, server = _folder_options(), _server_options()
 
