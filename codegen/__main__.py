@@ -21,7 +21,7 @@ from ariadne_codegen.exceptions import CodeGenException
 from ariadne_codegen.main import client as generate_client
 from graphql import GraphQLError
 
-from codegen import names
+from codegen import names, run_config_schema
 from codegen.plugin import UnknownFieldError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=PACKAGE.parent, prefix=".codegen-") as name:
         folder = Path(name)
         try:
-            doors = make_doors(folder)
+            doors = make_doors(folder) | {run_config_schema.PATH: run_config_schema.text()}
             fresh = generate(folder)
         except (GenerationError, names.NamesError) as error:
             print(f"codegen: {error}\ncodegen: everything is left as it was.", file=sys.stderr)

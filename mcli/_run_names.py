@@ -6,7 +6,7 @@ import re
 
 from mcli._spelling import edit_distance
 
-__all__ = ["LONGEST_STEM", "cleaned", "is_image", "is_priority", "meant_priority"]
+__all__ = ["LONGEST_STEM", "PRIORITIES", "cleaned", "is_image", "is_priority", "meant_priority"]
 
 _LONGEST_VALID = 63
 LONGEST_STEM = 56
@@ -18,7 +18,7 @@ _TAG = r":\w[\w.-]{0,127}"
 _DIGEST = r"@[\w:]+"
 _IMAGE = re.compile(rf"(?:{_HOST})?{_PART}(?:/{_PART})*(?:{_TAG}|{_DIGEST})?", re.ASCII)
 
-_PRIORITIES = ("lowest", "low", "medium", "standard", "auto", "default", "high", "highest")
+PRIORITIES = ("lowest", "low", "medium", "standard", "auto", "default", "high", "highest")
 """Every name that a platform has been seen to take. Others may be known to newer ones."""
 _MISSPELT = 2
 """Letters in which a misspelt priority differs from the one that was meant, at most."""
@@ -55,7 +55,7 @@ def is_image(image: object) -> bool:
 
 def is_priority(priority: str) -> bool:
     """Tell whether this is a known priority, in any letter case."""
-    return priority.lower() in _PRIORITIES
+    return priority.lower() in PRIORITIES
 
 
 def meant_priority(priority: str) -> str | None:
@@ -66,5 +66,5 @@ def meant_priority(priority: str) -> str | None:
     """
     if is_priority(priority):
         return None
-    distance, nearest = min((edit_distance(priority.lower(), known), known) for known in _PRIORITIES)
+    distance, nearest = min((edit_distance(priority.lower(), known), known) for known in PRIORITIES)
     return nearest if distance <= _MISSPELT else None
