@@ -156,6 +156,12 @@ class ClusterDetails:
     utilization: ClusterUtilization | None = None
     """Who uses it, where a call says that it fetches this."""
 
+    def _repr_html_(self) -> str:
+        """Show a card in a notebook."""
+        from mcli._display import cluster_card
+
+        return cluster_card(self)
+
 
 def cluster_of(fields: ClusterFields) -> ClusterDetails:
     """Read a cluster from the wire; with its utilization where it has one."""

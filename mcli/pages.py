@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 from typing import TYPE_CHECKING, Any, Generic, Self, SupportsIndex, TypeVar, cast, overload
 
 from mcli._arguments import whole
@@ -94,14 +93,13 @@ class ObjectList(list[T], Generic[T]):
 
     def _repr_html_(self) -> str:
         """Show a table, with everything escaped that could be taken for HTML."""
+        from mcli._display import objects_table
+
+        show: Callable[..., str] | None = getattr(self.type, "_list_html", None)
+        if show is not None:
+            return show(self, has_more=getattr(self, "has_next_page", False))
         columns = _columns(self.type, self)
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-        rows = (
-            "".join(f"<td>{html.escape(str(getattr(each, name, '')))}</td>" for name in columns)
-            for each in self
-        )
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return objects_table(columns, ([getattr(each, name, "") for name in columns] for each in self))
 
 
 def _columns(of: Any, objects: Iterable[object]) -> list[str]:

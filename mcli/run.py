@@ -11,6 +11,7 @@ import mcli  # for its verbs, which import this
 from mcli._arguments import given
 from mcli._run_input import submitted_config
 from mcli._run_sections import known_name
+from mcli._words import age, compute
 from mcli.enums import RunType
 from mcli.exceptions import MAPIException
 from mcli.run_config import RunConfig
@@ -27,7 +28,7 @@ from mcli.run_details import (
 from mcli.status import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mcli_mapi.fragments import RunFields
 
@@ -107,6 +108,23 @@ class Run:
     max_duration: float | None = None
     """Hours after which the platform stops the run."""
     _required_properties: tuple[str, ...] = field(default=_REQUIRED, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        reason = f": {self.reason}" if self.reason else ""
+        where = f"{self.cluster}, {compute(self)}, created {age(self.created_at)} ago"
+        return f"{self.name} {self.status.name}{reason} ({where})"
+
+    def _repr_html_(self) -> str:
+        """Show a card in a notebook."""
+        from mcli._display import run_card
+
+        return run_card(self)
+
+    @classmethod
+    def _list_html(cls, runs: Sequence[Run], *, has_more: bool) -> str:
+        from mcli._display import runs_table
+
+        return runs_table(runs, has_more=has_more)
 
     @property
     def started_at(self) -> datetime | None:

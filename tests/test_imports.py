@@ -27,6 +27,9 @@ IN_FUNCTIONS = {
     ("_core.transport", "_core.loop"),  # asyncio, too
     ("_core.connection", "_core.local"),  # only for those who use the local platform
     ("_core.transport", "_core.socket"),  # 40 ms that a process without subscriptions saves
+    ("cluster_details", "_display"),  # only notebooks show HTML
+    ("pages", "_display"),
+    ("run", "_display"),
     ("platform", "platform.service"),  # the platform's parts are also programs, which must not load a server
     ("platform.commands", "platform.service"),  # the other commands would take twice as long with it
     ("testing", "platform"),  # an extra

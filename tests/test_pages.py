@@ -94,7 +94,7 @@ def test_html_is_escaped() -> None:
     """A notebook shows a row for each object, and takes nothing in it for HTML."""
     table = THINGS._repr_html_()
     assert "<td>&lt;b&gt;&amp;</td>" in table
-    assert (3, False) == (table.count("<tr>"), "hidden" in table)
+    assert (3, False) == (table.count("<tr>"), "<th>hidden" in table)
 
 
 def test_pandas_has_columns_of_types() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcli._words import age
 from mcli.cli import console
 from mcli.cli.choose import output, show
 from mcli.cli.complete import cluster_names
@@ -91,7 +92,7 @@ def _use(cluster: ClusterDetails, *, hide_users: bool) -> None:
             state,
             "" if hide_users else run.user,
             str(run.gpus),
-            console.age(run.created_at),
+            age(run.created_at),
             run.reason or "",
         )
         for state, runs in (("active", used.active_runs_by_user), ("queued", used.queued_runs_by_user))

@@ -7,7 +7,6 @@ import shutil
 import sys
 import threading
 import unicodedata
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -15,13 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LiveLine",
-    "age",
     "failure",
     "is_coloured",
     "is_terminal",
     "paint",
     "plain",
-    "span",
     "status",
     "status_colour",
     "table",
@@ -61,25 +58,6 @@ def paint(text: str, code: int | None = _BOLD, stream: TextIO | None = None) -> 
 def status(name: str) -> str:
     """Return a status for people: `Running`, in its colour."""
     return paint(name.capitalize(), _COLOURS.get(name))
-
-
-def span(seconds: float) -> str:
-    """Return a length of time in its two largest units.
-
-    >>> span(0.4), span(75), span(3600), span(90061)
-    ('0s', '1m15s', '1h', '1d1h')
-    """
-    whole = max(0, int(seconds))
-    for size, unit, part, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
-        if whole >= size:
-            rest = whole % size // part
-            return f"{whole // size}{unit}" + (f"{rest}{smaller}" if rest else "")
-    return f"{whole}s"
-
-
-def age(moment: datetime) -> str:
-    """Return how long ago something was."""
-    return span((datetime.now(UTC) - moment).total_seconds())
 
 
 def plain(text: str) -> str:

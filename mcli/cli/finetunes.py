@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mcli._words import age
 from mcli.cli import console
 from mcli.cli.choose import as_list, confirm, output, show, words
 
@@ -49,7 +50,7 @@ def get_finetuning_runs(
     columns: dict[str, Callable[[Finetune], str]] = {
         "NAME": lambda run: run.name,
         "STATUS": lambda run: run.status.name,
-        "AGE": lambda run: console.age(run.created_at),
+        "AGE": lambda run: age(run.created_at),
         "MODEL": lambda run: run.model or "",
         "REASON": lambda run: run.reason or "",
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mcli._words import span
 from mcli.cli import console
 from mcli.cli.complete import run_names
 from mcli.cli.runs import latest
@@ -95,7 +96,7 @@ async def _follow(run: Run, line: console.LiveLine, tail: int | None, options: d
 
     async def draw() -> None:
         while True:
-            waited = console.span(time.monotonic() - since)
+            waited = span(time.monotonic() - since)
             line.show(f"{now.status.name.capitalize()} {waited}  {now.name}  {now.reason or ''}")
             await asyncio.sleep(_SECONDS_PER_DRAWING)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mcli._words import age, compute, span
 from mcli.cli import console
 from mcli.cli.choose import chosen, confirm, filters, output, show, words
 from mcli.cli.complete import run_names
@@ -39,7 +40,7 @@ def get_runs(names: tuple[str, ...], output: str, ids: bool, **options: Any) -> 
     columns: dict[str, Callable[[Run], str]] = {
         "NAME": lambda run: run.name,
         "STATUS": lambda run: run.status.name,
-        "AGE": lambda run: console.age(run.created_at),
+        "AGE": lambda run: age(run.created_at),
         "COMPUTE": compute,
         "CLUSTER": lambda run: run.cluster,
         "USER": lambda run: run.created_by.partition("@")[0],
@@ -75,7 +76,7 @@ def _describe(run: Run, *, with_yaml: bool) -> None:
     told = {
         "Compute": f"{compute(run)} on {run.cluster}",
         "Image": run.image,
-        "Created": f"{run.created_at:%Y-%m-%d %H:%M:%S} UTC, {console.age(run.created_at)} ago, by {run.created_by}",
+        "Created": f"{run.created_at:%Y-%m-%d %H:%M:%S} UTC, {age(run.created_at)} ago, by {run.created_by}",
         "Priority": f"{run.priority}, {preemptible}",
         "Limit": f"{run.max_duration:g} hours" if run.max_duration else None,
         "Retries": str(run.max_retries) if run.max_retries else None,
@@ -90,7 +91,7 @@ def _describe(run: Run, *, with_yaml: bool) -> None:
     for step in run.lifecycle:
         if step.started_at is not None:
             end = "" if run.status.is_terminal() else "until now"
-            took = console.span((step.ended_at - step.started_at).total_seconds()) if step.ended_at else end
+            took = span((step.ended_at - step.started_at).total_seconds()) if step.ended_at else end
             click.echo(f"  {step.started_at:%H:%M:%S}  {step.status.name.capitalize():<12} {took}".rstrip())
     if with_yaml and run.submitted_config:
         click.echo("\nCONFIGURATION")
@@ -207,12 +208,6 @@ def latest() -> Run:
     if not found:
         raise click.ClickException("You have no runs yet: `mcli run -f FILE.yaml` launches one.")
     return found[0]
-
-
-def compute(run: Run) -> str:
-    """Return what a run was given, for people: `16x a100_80gb, 2 nodes`."""
-    nodes = f", {run.node_count} nodes" if run.node_count > 1 else ""
-    return f"{run.gpus}x {run.gpu_type}{nodes}" if run.gpus else f"cpu{nodes}"
 
 
 def facts(run: Run) -> dict[str, Any]:

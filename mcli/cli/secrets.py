@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcli.cli import console
+from mcli._words import age
 from mcli.cli.choose import as_list, confirm, output, show, words
 from mcli.cli.complete import secret_names
 
@@ -60,7 +60,7 @@ def get_secrets(types: str | None, output: str) -> None:
     columns = {
         "NAME": lambda secret: secret.name,
         "TYPE": lambda secret: str(secret.secret_type),
-        "AGE": lambda secret: console.age(secret.created_at) if secret.created_at else "",
+        "AGE": lambda secret: age(secret.created_at) if secret.created_at else "",
     }
     show(output, mcli.get_secrets(secret_types=as_list(types)), columns, _facts, lambda secret: secret.name)
 
