@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcli.platform.clock import Clock, parse_time, sleep_until_or
 from mcli.platform.execution.engine import Engine, Exit, Job, Order, Phase, Sight
+from mcli.platform.execution.failures import explain
 from mcli.platform.execution.launch import HostSettings, prepare
 from mcli.platform.execution.outcome import first_failure, judge, node_reason
 from mcli.platform.state import events, records
@@ -66,7 +67,8 @@ class Attempt:
         job = self._job(run)
         problem = await self._submit(run, job) if run.status == "STARTING" else None
         ends = await self._attend(run, job)
-        await self._finish(job, [_explained(end, problem) for end in ends])
+        ends = await asyncio.to_thread(self._explained, run, ends)
+        await self._finish(job, [_with_problem(end, problem) for end in ends])
 
     async def _load(self) -> Run:
         return await self._services.store.read(lambda db: records.load(db, self.run_id))
@@ -181,6 +183,14 @@ class Attempt:
         records.save(transaction, run)
         return run
 
+    def _explained(self, run: Run, ends: Sequence[Exit]) -> list[Exit]:
+        """Say of each rank what is known of its failure."""
+        folders, command = self._services.site.folders, str(run.executed.get("command") or "")
+        nodes = [folders.node(run.name, run.index, rank) for rank in range(len(ends))]
+        return [
+            replace(end, detail=explain(node, end, command)) for node, end in zip(nodes, ends, strict=True)
+        ]
+
     def _clear(self, run: Run) -> None:
         folders = self._services.site.folders
         if run.is_deleted:
@@ -191,6 +201,6 @@ class Attempt:
             folders.node(run.name, ended, rank).clear()
 
 
-def _explained(end: Exit, problem: str | None) -> Exit:
+def _with_problem(end: Exit, problem: str | None) -> Exit:
     """Give the reason of a rank that did not start."""
     return end if end.started or problem is None else replace(end, problem=problem)

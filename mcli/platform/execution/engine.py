@@ -89,6 +89,10 @@ class Exit:
     """Whether the command was started at all."""
     problem: str | None = None
     """What is known of why it was lost."""
+    detail: str = ""
+    """What is known of why it failed, beyond its exit status."""
+    out_of_memory: bool = False
+    """Whether the kernel killed it, or a process that it had started, because memory ran out."""
 
     @property
     def is_platforms_fault(self) -> bool:

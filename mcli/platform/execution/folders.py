@@ -80,6 +80,11 @@ class NodeFolder:
         """The variables that only the set-up of the run may see."""
         return self.path / "private.sh"
 
+    @property
+    def why(self) -> Path:
+        """What the script has noted of its failure."""
+        return self.path / "why"
+
     def make(self) -> None:
         """Make the folders anew, for the owner's eyes only."""
         shutil.rmtree(self.path, ignore_errors=True)

@@ -130,6 +130,7 @@ def _text(run: Run, folder: NodeFolder, mount_map: Mapping[str, str]) -> str:
         workdir=folder.work if mount_map else Path(WORKSPACE),
         mount_map=mount_map,
         private=folder.private if private else None,
+        why=folder.why,
     )
 
 

@@ -63,7 +63,7 @@ def node_reason(run: Run, rank: int, end: Exit) -> str | None:
     """Return why a node failed; None when it did not."""
     if end.lost:
         return end.problem or events.node_lost_reason(run.latest["placement"][rank]["name"])
-    return events.exit_reason(end.code) if end.code else None
+    return events.exit_reason(end.code, end.detail, out_of_memory=end.out_of_memory) if end.code else None
 
 
 def _retry(run: Run, end: Exit, now: str) -> float | None:

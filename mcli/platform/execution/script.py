@@ -16,12 +16,24 @@ if TYPE_CHECKING:
 __all__ = ["exports", "script"]
 
 
+_WATCH = """\
+mcli_note() { [[ $2 != *e* ]] || printf '%s\\n' "$1" "$3" "$4" "$5" > "$mcli_why"; }
+command_not_found_handle() {
+    printf '%s\\n' "$1" > "$mcli_why-missing"
+    printf '%s: line %s: %s: command not found\\n' "$0" "${BASH_LINENO[0]}" "$1" >&2
+    return 127
+}
+set -E"""
+"""Notes for `failures.py` which line ended the command under `set -e`, and which program was not found."""
+
+
 def script(
     run_input: Mapping[str, Any],
     *,
     workdir: Path,
     mount_map: Mapping[str, str],
     private: Path | None = None,
+    why: Path | None = None,
 ) -> str:
     """Return the script that `bash -c` runs on each node of a run.
 
@@ -32,7 +44,7 @@ def script(
     ones that the command or an integration names are replaced, and a line in the log says so.
 
     `private` is a file of variables for the integrations alone, as `exports` writes it: it is removed before
-    the command.
+    the command. `why` is a file into which the script writes what failed.
     """
     used: set[str] = set()
     set_up = SetUp(lambda path: _remount(path, mount_map, used), private)
@@ -41,8 +53,19 @@ def script(
     notices = [say(f"{place} is {mount_map[place]} on this machine.") for place in sorted(used)]
     forget = [f"rm -f -- {shlex.quote(str(private))}"] if private else []
     body = [*notices, *steps, *forget]
-    head = [text for sign, text in FUNCTIONS.items() if any(sign in line for line in body)]
-    return "\n".join(["set -e", f"cd -- {shlex.quote(str(workdir))}", *head, *body, command]) + "\n"
+    head = [
+        "set -e",
+        f"mcli_why={shlex.quote(str(why or '/dev/null'))}",
+        f"cd -- {shlex.quote(str(workdir))}",
+    ]
+    head += [text for sign, text in FUNCTIONS.items() if any(sign in line for line in body)]
+    return "\n".join([*head, *body, *_watching([*head, *body]), command]) + "\n"
+
+
+def _watching(before: list[str]) -> list[str]:
+    """Return lines after which the command's first line is its line 1 in what they note."""
+    lines = "\n".join([*before, _WATCH]).count("\n") + 2
+    return [_WATCH, f"""trap 'mcli_note $? "$-" "$LINENO" {lines} "${{BASH_SOURCE[0]-}}"' ERR"""]
 
 
 def exports(variables: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ __all__ = ["FUNCTIONS", "SetUp", "say"]
 
 FUNCTIONS = {
     "mcli_say": "mcli_say() { printf '[mcli] %s\\n' \"$1\"; }",
-    "mcli_fail": 'mcli_fail() { mcli_say "$1 failed" >&2; exit 1; }',
+    "mcli_fail": """mcli_fail() { mcli_say "$1 failed" >&2; printf '1\\n%s failed\\n' "$1" > "$mcli_why"; exit 1; }""",
     "git clone": """\
 export GIT_TERMINAL_PROMPT=0
 export GIT_SSH_COMMAND="${GIT_SSH_COMMAND:-ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new}\"""",

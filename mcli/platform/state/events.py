@@ -126,13 +126,16 @@ def _exception(reported: Mapping[str, Any]) -> str:
     return ": ".join(str(reported[key]) for key in ("class", "message") if reported.get(key)) or "Exception"
 
 
-def exit_reason(status: int) -> str:
+def exit_reason(status: int, detail: str = "", *, out_of_memory: bool = False) -> str:
     """Return the reason of a node that failed.
 
     >>> exit_reason(127)
     'Exit code: 127. Reason: Error'
+    >>> exit_reason(137, "killed by SIGKILL")
+    'Exit code: 137. Reason: Error (killed by SIGKILL)'
     """
-    return f"Exit code: {status}. Reason: Error"
+    cause = "OOMKilled" if out_of_memory else f"Error ({detail})" if detail else "Error"
+    return f"Exit code: {status}. Reason: {cause}"
 
 
 def duration_reason(seconds: float) -> str:
