@@ -38,8 +38,8 @@ def _call(name: str, *arguments: Any) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def _mount(source: str | None, target: str, flags: int) -> None:
-    _call("mount", source and os.fsencode(source), os.fsencode(target), None, flags, None)
+def _mount(source: str | None, target: str, flags: int, kind: bytes | None = None) -> None:
+    _call("mount", source and os.fsencode(source), os.fsencode(target), kind, flags, None)
 
 
 def _make_namespace() -> None:
@@ -116,13 +116,27 @@ def _change_root(root: str) -> None:
     _call("umount2", b".", _DETACH)
 
 
+def _try() -> None:
+    """Enter a layout that is in memory and seen by nobody else, so that nothing stays whatever happens."""
+    _make_namespace()
+    scratch = "/tmp"  # noqa: S108 - only the place of another folder
+    _mount("none", scratch, 0, b"tmpfs")
+    for name in ("root", "work"):
+        Path(scratch, name).mkdir()
+    folders = {"/mcli/probe": (f"{scratch}/work", False), "/mcli/fixed": (f"{scratch}/work", True)}
+    _enter({"root": f"{scratch}/root", "folders": folders, "read_only": [], "start": "/mcli/probe"})
+    Path("file").touch()
+
+
 def main(layout: str, *argv: str) -> NoReturn:
-    """Execute a command in a layout."""
+    """Execute a command in a layout; with `--try` and no command, only find out whether this machine allows it."""
     try:
-        _enter(json.loads(Path(layout).read_text()))
+        _try() if layout == "--try" else _enter(json.loads(Path(layout).read_text()))
     except (OSError, ValueError, KeyError) as error:
         sys.stderr.write(f"[mcli] The folders of the run cannot be made: {error}\n")
         sys.exit(FAILED)
+    if not argv:
+        sys.exit()
     # Python ignores these, and may add a locale to the environment: the command gets what this program was given.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)

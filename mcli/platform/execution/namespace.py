@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,18 +48,14 @@ def problem() -> str | None:
     """Return why this machine does not allow such folders; None when it does. Tried once, in some 50 ms."""
     if sys.platform != "linux":
         return "Only Linux has mount namespaces."
-    with tempfile.TemporaryDirectory(prefix="mcli-probe-") as folder:
-        for name in ("root", "work"):
-            Path(folder, name).mkdir()
-        layout = Layout(f"{folder}/root", {"/mcli/probe": (f"{folder}/work", False)}, start="/mcli/probe")
-        argv = inside(layout, Path(folder, "layout.json"), ["/bin/sh", "-c", "echo > file"])
-        try:
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
-        except subprocess.TimeoutExpired:
-            return f"The attempt took more than {_PROBE_SECONDS} seconds."
-        if done.returncode == 0 and Path(folder, "work", "file").exists():
-            return None
-        return (done.stderr.strip().splitlines() or [f"The attempt ended with status {done.returncode}."])[-1]
+    argv = [sys.executable, "-I", "-S", enter.__file__, "--try"]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"The attempt took more than {_PROBE_SECONDS} seconds."
+    if done.returncode == 0:
+        return None
+    return (done.stderr.strip().splitlines() or [f"The attempt ended with status {done.returncode}."])[-1]
 
 
 def sweep(root: Path) -> None:
