@@ -1,13 +1,13 @@
 """The bases of every generated type."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, StrEnum
-from typing import Any, ClassVar, Final, Self, get_origin
+from typing import Any, ClassVar, Final, Self, cast, get_origin
 
 from pydantic import BaseModel as PydanticModel
-from pydantic import ConfigDict, GetCoreSchemaHandler
+from pydantic import ConfigDict, Discriminator, Field, GetCoreSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
-from pydantic_core import CoreSchema, core_schema, from_json
+from pydantic_core import CoreSchema, core_schema, from_json, to_jsonable_python
 
 
 class UnsetType(Enum):
@@ -59,6 +59,18 @@ class NullIsEmpty:
 NULL_IS_EMPTY: Final = NullIsEmpty()
 
 
+def by_typename(tags: Mapping[str, str]) -> Discriminator:
+    """Choose the member of a union by the type that an answer says; a type without a tag has the tag ""."""
+
+    def tag(value: Any) -> str:
+        name: object = (
+            value.get("__typename") if isinstance(value, Mapping) else getattr(value, "typename__", None)
+        )
+        return tags.get(str(name), "")
+
+    return Discriminator(tag)
+
+
 class BaseModel(PydanticModel):
     """A type of the schema; the wire's camelCase names become snake_case."""
 
@@ -80,6 +92,12 @@ class Result(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
 
+class UnknownMember(Result):
+    """A member of a union that the schema does not know: it says what type it is, and no more."""
+
+    typename__: str = Field(validation_alias="__typename", serialization_alias="__typename")
+
+
 class Input(BaseModel):
     """A part of the variables. A field that is not known is an error; one that is not given is not sent.
 
@@ -93,6 +111,17 @@ class Input(BaseModel):
         return ((None, name) for name in type(self).model_fields if name in self.model_fields_set)
 
 
+class OneOf(Input):
+    """An input of which exactly one field is given."""
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        given = [name for name in self.model_fields_set if getattr(self, name) is not None]
+        if len(given) != 1 or len(self.model_fields_set) != 1:
+            raise ValueError(f"exactly one field must be given, not {', '.join(sorted(given)) or 'none'}")
+        return self
+
+
 def wire_variables(variables: Mapping[str, object]) -> dict[str, object]:
     """Return variables as JSON values, without those that are `UNSET` and fields that were not given.
 
@@ -102,7 +131,9 @@ def wire_variables(variables: Mapping[str, object]) -> dict[str, object]:
 
 
 def _wire_value(value: object) -> object:
-    if not isinstance(value, Input):
-        return value
-    # By way of text, because only there pydantic spells out numbers that JSON does not have.
-    return from_json(value.model_dump_json(by_alias=True, exclude_unset=True))
+    if isinstance(value, Input):
+        # By way of text, because only there pydantic spells out numbers that JSON does not have.
+        return from_json(value.model_dump_json(by_alias=True, exclude_unset=True))
+    if isinstance(value, list | tuple):
+        return [_wire_value(each) for each in cast("Sequence[object]", value)]
+    return to_jsonable_python(value, inf_nan_mode="strings")

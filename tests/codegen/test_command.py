@@ -56,7 +56,8 @@ def test_a_changed_operation_is_found(project: Path) -> None:
     assert done.returncode == 1
     assert "-    max_retries: int | None = None" in done.stdout
     assert done.stderr.startswith(
-        "codegen: not up to date: generated/mcli_mapi/fragments.py, generated/mcli_mapi/operations.py. "
+        "codegen: not up to date: generated/mcli_mapi/fragments.py, generated/mcli_mapi/operations.py, "
+        "generated/operations.json. "
     )
 
 
@@ -77,21 +78,33 @@ def test_a_module_that_nothing_gives_any_more_is_removed(project: Path) -> None:
     assert not stale.exists()
 
 
-@pytest.mark.parametrize(
-    ("path", "old", "new", "message"),
-    [
-        (
-            "codegen/operations/users.graphql",
-            "  email\n",
-            "  mail\n",
-            "Cannot query field 'mail' on type 'User'",
-        ),
-        ("codegen/operations/users.graphql", "  email\n", "  {\n", "users.graphql"),
-        ("schema/mapi.graphql", "type Mutation {", "type Mutation {{", "Syntax Error"),
-        ("schema/mapi.graphql", "scalar JSON", "scalar JSONObject", "JSON"),
-        ("codegen/mapi.toml", '"Run.details"', '"Run.detials"', "'Run.detials'"),
-    ],
-)
+MISTAKES = [
+    (
+        "codegen/operations/users.graphql",
+        "  email\n",
+        "  mail\n",
+        "users.graphql:6:3: in fragment UserFields: Cannot query field 'mail' on type 'User'. Did you mean 'email'?",
+    ),
+    (
+        "codegen/operations/users.graphql",
+        "  email\n",
+        "  {\n",
+        "users.graphql:14:16: Syntax Error: Expected Name",
+    ),
+    ("schema/mapi.graphql", "type Mutation {", "type Mutation {{", "mapi.graphql:151:16: Syntax Error"),
+    ("schema/mapi.graphql", "scalar JSON", "scalar JSONObject", "mapi.graphql:930:12: Unknown type 'JSON'."),
+    (
+        "codegen/mapi.toml",
+        '"Run.details"',
+        '"Run.detials"',
+        "does not have 'Run.detials'. Did you mean 'Run.details'",
+    ),
+    ("codegen/mapi.toml", 'schema = "../schema/mapi.graphql"\n', "", "mapi.toml must say schema"),
+    ("codegen/mapi.toml", "mapi.graphql", "mopi.graphql", "mopi.graphql cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("path", "old", "new", "message"), MISTAKES)
 def test_a_failed_run_leaves_the_old_package(
     project: Path, path: str, old: str, new: str, message: str
 ) -> None:
