@@ -70,6 +70,8 @@ class Rank:
     """Seconds between SIGTERM and SIGKILL when the rank is stopped."""
     bound: bool = False
     """Whether the rank is stopped when whoever started it lets go of it or dies."""
+    log_limit: int = 0
+    """Bytes that are kept of each of its logs; 0 for all."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,22 @@ class Exit:
     """What is known of why it failed, beyond its exit status."""
     out_of_memory: bool = False
     """Whether the kernel killed it, or a process that it had started, because memory ran out."""
+    log_cut: bool = False
+    """Whether a log of it was longer than is kept."""
 
     @property
     def is_platforms_fault(self) -> bool:
-        """Whether the rank was lost, or was killed by a signal that no stop had sent."""
-        return self.lost or (self.signal in _SENT_FROM_OUTSIDE and not self.stopped)
+        """Whether the rank was lost, or was killed by a signal that no stop had sent.
+
+        bash tells that a command of its was killed by its own exit status: 137 is SIGKILL, which nothing that fails
+        by itself gives.
+        """
+        signalled = self.signal in _SENT_FROM_OUTSIDE or self.code == _KILLED
+        return self.lost or (signalled and not self.stopped)
 
 
 _SENT_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
+_KILLED = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True)

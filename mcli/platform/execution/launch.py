@@ -19,6 +19,7 @@ from mcli.platform.execution.environment import (
     set_up_environment,
 )
 from mcli.platform.execution.folders import NodeFolder, RunFolders
+from mcli.platform.execution.log_limit import LOG_LIMIT
 from mcli.platform.execution.namespace import Layout, inside, problem
 from mcli.platform.execution.packages import Base, examine, make_environment, variables
 from mcli.platform.execution.script import exports, script
@@ -51,6 +52,8 @@ class HostSettings:
     """The Python whose packages runs find."""
     namespaces: bool = True
     """Whether runs have a mount namespace of their own, where the machine allows it."""
+    log_limit: int = LOG_LIMIT
+    """Bytes that are kept of each log of a rank."""
 
 
 def prepare(run: Run, site: HostSettings, *, token: str, secrets: Sequence[StoredSecret]) -> list[Rank]:
@@ -94,6 +97,7 @@ def _prepare_node(
         log=str(folder.log),
         grace=site.grace,
         bound=site.bound,
+        log_limit=site.log_limit,
     )
 
 

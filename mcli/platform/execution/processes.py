@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mcli.platform.execution.engine import Exit, Order, Phase, Rank, Sight
 from mcli.platform.execution.gang import RankTakenError, start_together
-from mcli.platform.execution.rank_files import Note, kill_command, lost, open_process, read_exit, reap
+from mcli.platform.execution.rank_files import Note, kill_rest, lost, open_process, read_exit, reap
 from mcli.platform.execution.supervisor import EXIT, identity
 from mcli.platform.scheduling.cluster import Cluster, this_machine
 
@@ -154,7 +154,7 @@ def _read_end(folder: Path) -> Exit:
     """Read how the rank of a folder ended; when that was never written, kill what is left of it."""
     end = read_exit(folder) or lost(folder)
     if end.lost:
-        kill_command(Note.read(folder))
+        kill_rest(folder)
     return end
 
 

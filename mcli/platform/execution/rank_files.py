@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import signal
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mcli.platform.execution.engine import Exit
-from mcli.platform.execution.supervisor import EXIT, PROCESS, identity
+from mcli.platform.execution.supervisor import EXIT, MARK, PROCESS, identity
 
-if TYPE_CHECKING:
-    from pathlib import Path
+__all__ = ["Note", "kill_rest", "lost", "open_process", "read_exit", "reap"]
 
-__all__ = ["Note", "kill_command", "lost", "open_process", "read_exit", "reap"]
-
-_KILL_SECONDS = 1.0  # that a killed process is waited for: another resumption would have to share with it
+_KILL_SECONDS = 5.0  # that killed processes are waited for: another resumption would have to share with them
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -69,18 +67,28 @@ def lost(folder: Path, problem: str | None = None) -> Exit:
     return Exit(code=128 + signal.SIGKILL, lost=True, started=Note.read(folder).was_started, problem=problem)
 
 
-def kill_command(note: Note) -> None:
-    """Kill what a dead supervisor watched over."""
-    if note.command is None or identity(note.command[0]) != note.command[1]:
-        return
-    handle = open_process(note.command[0])
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(note.command[0], signal.SIGKILL)
-    if handle is not None:
-        gone = select.poll()
-        gone.register(handle)
-        gone.poll(_KILL_SECONDS * 1000)
-        os.close(handle)
+def kill_rest(folder: Path) -> None:
+    """Kill what a dead supervisor watched over: the command's process group, and all that has the rank's mark."""
+    command = Note.read(folder).command
+    if command is not None and identity(command[0]) == command[1]:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(command[0], signal.SIGKILL)
+    end = time.monotonic() + _KILL_SECONDS
+    while (marked := _marked(folder)) and time.monotonic() < end:
+        for pid in marked:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _marked(folder: Path) -> list[int]:
+    """Find the processes of a rank by what they were given in their environment."""
+    mark, found = f"{MARK}={folder}".encode(), []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return found
 
 
 def reap(pid: int | None) -> bool:

@@ -12,9 +12,13 @@ that it outlives the server. Until the start it talks to the server over its sta
    started, it leaves without having started anything.
 
 From then on only files and signals count, but for a rank that is `bound` to its server: it is stopped when the
-server is gone, which an end of file on standard input tells. SIGTERM is passed on to the command's process group,
-which gets `grace` seconds before SIGKILL. When the command has ended, whatever it left running is killed, the log is
-flushed to disk, and `exit.json` is written, atomically and last: who sees it knows that the log is complete.
+server is gone, which an end of file on standard input tells. SIGTERM is passed on to all processes of the rank, those
+in sessions of their own as well, which get `grace` seconds before SIGKILL. When the command has ended, whatever it left
+running is killed, the log is flushed to disk, and `exit.json` is written, atomically and last: who sees it knows that
+the log is complete. While the disk is full, notes are tried again until they are written.
+
+All processes of a rank have its folder in the variable `MCLI_RANK_FOLDER`, by which they are found should this one
+be killed. SIGURG stops a rank like SIGTERM: Slurm sends signals to all processes of a job, and this one harms no other.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import importlib
 import json
 import os
 import select
@@ -29,18 +34,24 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["EXIT", "PROCESS", "identity", "write_atomically"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["EXIT", "MARK", "PROCESS", "identity", "write_atomically"]
 
 PROCESS = "process.json"
 EXIT = "exit.json"
+MARK = "MCLI_RANK_FOLDER"
 _LOCK = "lock"
 
 _PR_SET_CHILD_SUBREAPER = 36
 _NOT_EXECUTABLE = 127
 _LONGEST_ANSWER = 4000  # bytes that a pipe takes at once, whoever reads them
 _CHECK_SECONDS = 0.05
+_CUT_SECONDS = 1.0  # between two looks at the size of the logs
+_RETRY_SECONDS = 1.0  # between two tries to write a note
 
 
 def identity(pid: int) -> str | None:
@@ -78,7 +89,10 @@ class Supervisor:
         self.folder: Path = Path(rank["folder"])
         self.rank = rank
         self.command: int = 0
+        self.started = self.log_cut = False
+        self._cut = _load_cut() if rank["log_limit"] else None
         self.status: int | None = None
+        self.ended_at = 0.0
         self.deadline: float | None = None
         """When SIGKILL follows, once SIGTERM has come."""
         self._stopping = False
@@ -88,7 +102,8 @@ class Supervisor:
         self._watched = [self._wakeup, *([0] if rank["bound"] else [])]
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._stop)
+        for number in (signal.SIGTERM, signal.SIGURG):
+            signal.signal(number, self._stop)
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
 
@@ -110,7 +125,7 @@ class Supervisor:
             return True
 
     def note(self) -> None:
-        """Write down which processes belong to this rank."""
+        """Write down which processes belong to this rank: this one and, once there is one, the command."""
         processes = {
             "supervisor": [os.getpid(), identity(os.getpid())],
             "command": [self.command, identity(self.command)] if self.command else None,
@@ -128,9 +143,26 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.close(gate)
         os.setpgid(self.command, self.command)
-        self.note()
+        self.started = self._insist(self.note, until=lambda: self._stopping)
         with contextlib.suppress(BrokenPipeError), os.fdopen(opener, "wb") as pipe:
-            pipe.write(b"go")
+            pipe.write(b"go" if self.started else b"")
+
+    def report(self) -> None:
+        """Write down how the command ended, however long that takes."""
+        self._insist(lambda: write_atomically(self.folder / EXIT, self.result()))
+
+    def _insist(self, write: Callable[[], None], until: Callable[[], bool] = lambda: False) -> bool:
+        """Write to a disk that may be full, again and again; tell whether it succeeded. Gives up without a folder."""
+        while not until():
+            try:
+                write()
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            except OSError:
+                self._wait(_RETRY_SECONDS)
+            else:
+                return True
+        return False
 
     def attend(self) -> None:
         """Wait until the command, or what must be waited for, has ended."""
@@ -138,28 +170,37 @@ class Supervisor:
             self._reap()
             if self._stopping and self.deadline is None:
                 self.deadline = time.monotonic() + self.rank["grace"]
-                self._signal_group(signal.SIGTERM)
-            if self.status is not None and not (self.deadline and self._group_lives()):
+                self._signal(signal.SIGTERM)
+            if self.status is not None and not (self.deadline and _descendants()):
                 return
             left = None if self.deadline is None else self.deadline - time.monotonic()
             if left is not None and left <= 0:
-                self._signal_group(signal.SIGKILL)
+                self._signal(signal.SIGKILL)
                 if self.status is not None:
                     return
                 left = None
-            # After the command itself, members of its group may end without a signal to us.
-            self._wait(left if self.status is None else min(left or _CHECK_SECONDS, _CHECK_SECONDS))
+            self._cut_logs()
+            # after the command itself, what it has started may end without a signal to us
+            most = _CHECK_SECONDS if self.status is not None else _CUT_SECONDS if self._cut else None
+            self._wait(min((each for each in (left, most) if each is not None), default=None))
 
     def clear(self) -> None:
         """Kill all that the command left behind, also what moved to other sessions."""
-        self._signal_group(signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._reap()
-        while orphans := _children():
-            for orphan in orphans:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(orphan, signal.SIGKILL)
+        while _descendants():
+            self._signal(signal.SIGKILL)
             self._wait(_CHECK_SECONDS)
             self._reap()
+        self._cut_logs()
+
+    def _cut_logs(self) -> None:
+        """Keep the log, and those that launchers write for GPU ranks, within their size."""
+        if self._cut is not None:
+            logs = (self.rank["log"], *map(str, self.folder.glob("gpu/*.txt")))
+            with contextlib.suppress(OSError):
+                for log in logs:
+                    self.log_cut |= self._cut(log, self.rank["log_limit"])
 
     def result(self) -> dict[str, Any]:
         """Say how the command ended."""
@@ -168,7 +209,9 @@ class Supervisor:
             "code": code if code >= 0 else 128 - code,
             "signal": -code if code < 0 else None,
             "stopped": self.deadline is not None,
-            "ended_at": time.time(),
+            "ended_at": self.ended_at or time.time(),
+            "started": self.started,
+            "log_cut": self.log_cut,
         }
 
     def _reap(self) -> None:
@@ -178,19 +221,17 @@ class Supervisor:
                 if pid == 0:
                     return
                 if pid == self.command:
-                    self.status = status
+                    self.status, self.ended_at = status, time.time()
 
-    def _signal_group(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the command's process group, and to all that has left it."""
         if self.command:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.command, number)
-
-    def _group_lives(self) -> bool:
-        try:
-            os.killpg(self.command, 0)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return bool(self.command)
+        for pid, group in _descendants().items():
+            if group != self.command:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
 
     def _wait(self, seconds: float | None) -> None:
         for stream in select.select(self._watched, [], [], seconds)[0]:
@@ -208,21 +249,34 @@ def _become(rank: dict[str, Any], log: int, gate: int) -> NoReturn:
         if os.read(gate, 2):
             for stream, source in enumerate((os.open(os.devnull, os.O_RDONLY), log, log)):
                 os.dup2(source, stream)
-            os.execve(rank["argv"][0], rank["argv"], rank["environment"])  # noqa: S606 - that is what it is for
+            os.execve(rank["argv"][0], rank["argv"], rank["environment"] | {MARK: rank["folder"]})  # noqa: S606 - that is what it is for
     except (OSError, ValueError) as error:
         os.write(log, f"Cannot start {rank['argv'][0]}: {error}\n".encode())
     finally:
         os._exit(_NOT_EXECUTABLE)
 
 
-def _children() -> list[int]:
-    """Give our children; on Linux, where we adopt orphans, all that is left of the command."""
-    me, found = str(os.getpid()), []
+def _descendants() -> dict[int, int]:
+    """Give the processes below this one, each with its process group. On Linux, where we adopt orphans, that is all."""
+    family: dict[int, dict[int, int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            if stat.read_text().rpartition(")")[2].split()[1] == me:
-                found.append(int(stat.parent.name))
+            state, parent, group = stat.read_text().rpartition(")")[2].split()[:3]
+            if state not in "ZX":
+                family.setdefault(int(parent), {})[int(stat.parent.name)] = int(group)
+    found: dict[int, int] = {}
+    generation = {os.getpid(): 0}
+    while generation:
+        generation = {pid: group for parent in generation for pid, group in family.pop(parent, {}).items()}
+        found |= generation
     return found
+
+
+def _load_cut() -> Callable[[str, int], bool]:
+    """Load `cut` from the file beside this one: alone and without site-packages, nothing here is in a package."""
+    sys.path.append(str(Path(__file__).parent))
+    cut: Callable[[str, int], bool] = importlib.import_module("log_limit").cut
+    return cut
 
 
 def _adopt_orphans() -> None:
@@ -262,8 +316,9 @@ def main() -> None:
     supervisor.start(log)
     supervisor.attend()
     supervisor.clear()
-    os.fsync(log)
-    write_atomically(supervisor.folder / EXIT, supervisor.result())
+    with contextlib.suppress(OSError):  # what cannot be flushed is not there to be read either
+        os.fsync(log)
+    supervisor.report()
 
 
 if __name__ == "__main__":

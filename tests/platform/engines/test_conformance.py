@@ -35,7 +35,11 @@ def test_output_and_errors_are_logged(stage: Stage) -> None:
 
 def test_environment_is_the_given_one(stage: Stage) -> None:
     """A rank sees what it was given, and where its job meets."""
-    stage.run(job := stage.job("env | cut -d= -f1 | grep -vx -e _ -e SHLVL -e PWD | sort | xargs"))
+    stage.run(
+        job := stage.job(
+            "env | cut -d= -f1 | grep -vx -e _ -e SHLVL -e PWD -e MCLI_RANK_FOLDER | sort | xargs"
+        )
+    )
     assert "CUDA_VISIBLE_DEVICES GREETING MASTER_ADDR MASTER_PORT PATH\n" == log_of(job)
 
 
@@ -202,3 +206,26 @@ def test_forgetting_removes_what_the_ranks_were_given(stage: Stage) -> None:
     stage.play(lambda engine: engine.forget(job))
     held = [path for path in job.folder.rglob("*") if path.is_file() and b"GREETING" in path.read_bytes()]
     assert [] == held
+
+
+def test_a_process_in_a_session_of_its_own_has_its_grace(stage: Stage) -> None:
+    """What left the command's process group gets SIGTERM and its time as well."""
+    trainer = f"setsid bash -c \"trap 'sleep 0.3; echo saved; exit' TERM; {ENDLESS}\" & wait"
+    stopped(stage, job := stage.job(trainer, grace=30))
+    assert log_of(job).endswith("saved\n")
+
+
+def test_a_killed_command_of_bash_is_the_platforms_fault(stage: Stage) -> None:
+    """bash says 137 when something killed what it had started: that was not the command's own failure."""
+    (end,) = stage.run(stage.job("set -e; bash -c 'kill -KILL $$'; echo not reached"))
+    assert (137, True) == (end.code, end.is_platforms_fault)
+
+
+def test_a_log_is_kept_within_its_size(stage: Stage) -> None:
+    """What a log has over its limit is dropped, and that is told there and at the end."""
+    job = stage.job("for i in $(seq 1000); do echo 0123456789; done")
+    order = job.order()
+    assert order
+    job.write(replace(order, ranks=(replace(order.ranks[0], log_limit=1100),)))
+    (end,) = stage.run(job)
+    assert (True, "0123456789\n" * 100) == (end.log_cut, log_of(job).partition("\n[mcli]")[0])

@@ -6,17 +6,20 @@ import asyncio
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from mcli.platform.execution import supervisor
-from mcli.platform.execution.engine import Engine, Exit, Job, Phase, Rank
+from mcli.platform.execution.engine import Engine, Exit, Job, Phase, Rank, Sight
 from mcli.platform.execution.processes import ProcessEngine
-from mcli.platform.execution.supervisor import EXIT, PROCESS, identity
+from mcli.platform.execution.supervisor import EXIT, MARK, PROCESS, identity
 from tests.platform.engines.stage import Stage, ends, log_of, says, to_end, until
 
 
@@ -154,6 +157,65 @@ def test_an_unreadable_end_is_a_lost_rank(stage: Stage, content: str) -> None:
     (end,) = end_of(stage, job)
     assert (True, True) == (end.lost, end.started)
     assert "cannot be read" in (end.problem or "")
+
+
+def test_the_rest_of_a_killed_supervisor_is_ended(stage: Stage) -> None:
+    """When its supervisor is killed a rank is lost, and all that it had started ends, in sessions of its own too."""
+    job = stage.job("setsid sleep 600 & setsid bash -c 'sleep 600; true' & echo $PPID; sleep 600")
+
+    async def act(engine: Engine) -> Sight:
+        await engine.submit(job)
+        await says(job, "\n")
+        while len(processes_of(job)) < 4:  # noqa: ASYNC110 - processes tell nobody
+            await asyncio.sleep(0.02)
+        os.kill(int(log_of(job)), signal.SIGKILL)
+        return await to_end(engine, job)
+
+    (sight,) = stage.play(act)
+    assert (True, []) == (ends(sight)[0].lost, processes_of(job))
+
+
+def processes_of(job: Job) -> list[str]:
+    """Return the processes that were given the mark of the job's first rank."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"{MARK}={job.ranks[0]}".encode() in (each / "environ").read_bytes():
+                found.append(each.name)
+    return found
+
+
+def test_a_full_disk_delays_the_end_and_no_more(stage: Stage) -> None:
+    """An end that cannot be written is written as soon as it can be, with the status that the command had."""
+    job = stage.job("echo up; while [ ! -e go ]; do sleep 0.02; done; exit 5")
+    (job.ranks[0] / "exit.new").mkdir()  # its draft cannot be opened, as little as on a full disk
+
+    async def act(engine: Engine) -> Sight:
+        await engine.submit(job)
+        await says(job, "up\n")
+        (job.ranks[0] / "go").touch()
+        while processes_of(job):  # noqa: ASYNC110 - processes tell nobody
+            await asyncio.sleep(0.02)
+        assert Phase.RUNNING == (await until(engine, job, Phase.RUNNING, Phase.ENDED)).phase
+        (job.ranks[0] / "exit.new").rmdir()
+        return await to_end(engine, job)
+
+    (sight,) = stage.play(act)
+    assert [5] == [end.code for end in ends(sight)]
+
+
+def test_a_rank_that_cannot_be_noted_waits_and_can_be_stopped(stage: Stage) -> None:
+    """A command that nobody could know of does not start; a stop ends the waiting."""
+    process = start_by_hand(job := stage.job("echo started"))
+    assert b"ready\n" == answer(process)
+    (job.ranks[0] / "process.new").mkdir()
+    let_go(process)
+    while not children(process.pid):
+        time.sleep(0.01)
+    process.terminate()
+    process.communicate()
+    (end,) = end_of(stage, job)
+    assert (False, True, "") == (end.started, end.stopped, log_of(job))
 
 
 def test_another_process_with_the_same_number(stage: Stage) -> None:
