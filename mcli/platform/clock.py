@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Clock",
@@ -20,6 +24,8 @@ __all__ = [
     "sleep_until_or",
 ]
 
+_LONGEST_SLEEP = 60.0  # seconds
+
 
 class Clock(Protocol):
     """Where the platform reads the time, and how it waits for it."""
@@ -32,14 +38,28 @@ class Clock(Protocol):
         """Return once `now()` has reached `moment`."""
 
 
+def _seconds_passed() -> float:
+    """Return the seconds since some moment, those in which the machine slept included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class SystemClock:
-    """The machine's clock."""
+    """The machine's time at the start, and from then on what has passed since: setting the clock changes nothing."""
+
+    def __init__(
+        self,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        passed: Callable[[], float] = _seconds_passed,
+    ) -> None:
+        self._start, self._passed_before, self._passed = wall(), passed(), passed
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return self._start + timedelta(seconds=self._passed() - self._passed_before)
 
     async def sleep_until(self, moment: datetime) -> None:
-        await asyncio.sleep(max(0.0, (moment - self.now()).total_seconds()))
+        # the loop's own clock stands still while the machine sleeps
+        while (left := (moment - self.now()).total_seconds()) > 0:  # noqa: ASYNC110 - nothing tells of a moment
+            await asyncio.sleep(min(left, _LONGEST_SLEEP))
 
 
 class VirtualClock:

@@ -23,6 +23,7 @@ from mcli.platform.execution.folders import RunFolders
 from mcli.platform.execution.launch import HostSettings
 from mcli.platform.execution.packages import examine
 from mcli.platform.execution.processes import ProcessEngine
+from mcli.platform.execution.sweep import TEMPORARY, sweep_temporary_platforms
 from mcli.platform.presence import announce, holding, make_data_dir
 from mcli.platform.serving.access import Access
 from mcli.platform.serving.api import Api
@@ -127,7 +128,8 @@ class Platform:
         """
         if self._thread is not None:
             return
-        self.data_dir = self._given_dir or Path(tempfile.mkdtemp(prefix="mcli-local-"))
+        sweep_temporary_platforms()
+        self.data_dir = self._given_dir or Path(tempfile.mkdtemp(prefix=TEMPORARY))
         make_data_dir(self.data_dir)
         self._ready.clear()
         self._failure = None

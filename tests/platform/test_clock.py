@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcli.platform.clock import SystemClock, VirtualClock, format_bound, format_time, parse_time
+from mcli.platform.clock import (
+    SystemClock,
+    VirtualClock,
+    format_bound,
+    format_time,
+    parse_time,
+    sleep_until_or,
+)
 
 MOMENTS = st.datetimes(
     min_value=datetime(1990, 1, 1),
@@ -60,3 +67,32 @@ def test_moment_in_the_past_is_no_wait() -> None:
     """Waiting for what is past returns at once, on every clock."""
     for clock in (SystemClock(), VirtualClock()):
         asyncio.run(clock.sleep_until(clock.now() - timedelta(hours=1)))
+
+
+def test_setting_the_clock_changes_nothing() -> None:
+    """While a server lives its time goes on evenly, whatever the machine's clock is set to."""
+    noon = datetime(2024, 6, 4, 12, tzinfo=UTC)
+    wall, passed = iter([noon, noon - timedelta(hours=1)]), iter([100.0, 101.0])
+    clock = SystemClock(lambda: next(wall), lambda: next(passed))
+    assert noon + timedelta(seconds=1) == clock.now()
+
+
+def test_whatever_is_first_ends_the_wait() -> None:
+    """A wait for an event or a moment ends with the first of them."""
+
+    async def main() -> list[datetime]:
+        clock, event = VirtualClock(), asyncio.Event()
+        waits = [
+            asyncio.create_task(sleep_until_or(clock, event, None)),
+            asyncio.create_task(sleep_until_or(clock, asyncio.Event(), clock.now() + timedelta(seconds=5))),
+        ]
+        await asyncio.sleep(0)
+        event.set()
+        await waits[0]
+        assert not waits[1].done()
+        await asyncio.sleep(0)
+        clock.advance(5)
+        await waits[1]
+        return [clock.now()]
+
+    assert 1 == len(asyncio.run(main()))

@@ -10,7 +10,6 @@ from graphql import GraphQLObjectType, build_schema
 
 from mcli.platform.scheduling.cluster import (
     cluster_to_wire,
-    parse_gpus,
     this_machine,
     utilization_to_wire,
     virtual,
@@ -63,20 +62,6 @@ def test_an_impossible_cluster_is_refused(size: tuple[int, int]) -> None:
     """A cluster has at least one node, and no fewer than no GPUs."""
     with pytest.raises(ValueError, match="cannot be"):
         virtual(*size)
-
-
-@pytest.mark.parametrize(
-    ("line", "gpu_type"),
-    [
-        ("NVIDIA H100 80GB HBM3, 81559", "h100_80gb"),
-        ("Tesla V100-SXM2-16GB, 16384", "v100_16gb"),
-        ("Tesla T4, 15360", "t4"),
-        ("NVIDIA GeForce RTX 3080, 10240", "3080"),
-    ],
-)
-def test_gpus_get_the_names_of_the_platform(line: str, gpu_type: str) -> None:
-    """What nvidia-smi calls a card is turned into the platform's name of its type."""
-    assert parse_gpus(f"{line}\n") == [gpu_type]
 
 
 def test_the_wire_form_has_every_field() -> None:

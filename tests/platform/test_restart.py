@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -256,3 +256,22 @@ def test_stop_runs(tmp_path: Path) -> None:
         assert 0 == process.wait(20)
     with served(tmp_path / "data") as caller:
         assert "STOPPED" == caller.run(name)["status"]
+
+
+def test_servers_killed_in_a_row_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many servers are killed one after the other, each run is executed once and completes."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where processes that are killed may leave things
+    data = tmp_path / "data"
+    with server(data) as (caller, process):
+        names = [caller.create("echo once") for _ in range(24)]
+        process.kill()
+    for tenths in (0, 1, 2, 1, 0):
+        with server(data) as (caller, process):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(tenths / 10)
+            process.kill()
+    with server(data) as (caller, process):
+        ends = {name: caller.statuses(name)[-1] for name in names}
+        assert dict.fromkeys(names, "COMPLETED") == ends
+        assert dict.fromkeys(names, b"once\n") == {name: caller.logs(name) for name in names}
+        assert {1} == {len(caller.run(name)["resumptions"]) for name in names}

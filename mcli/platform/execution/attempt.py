@@ -7,11 +7,12 @@ import logging
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mcli.platform.clock import Clock, parse_time, sleep_until_or
 from mcli.platform.execution.engine import Engine, Exit, Job, Order, Phase, Sight
 from mcli.platform.execution.failures import explain
+from mcli.platform.execution.isolation import fail_run, insist
 from mcli.platform.execution.launch import HostSettings, prepare
 from mcli.platform.execution.outcome import first_failure, judge, node_reason
 from mcli.platform.state import events, records
@@ -21,11 +22,13 @@ from mcli.platform.state.users import Keys, all_users
 from mcli.platform.state.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mcli.platform.state.records import Run
 
 __all__ = ["Attempt", "Services"]
+
+T = TypeVar("T")
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -62,13 +65,22 @@ class Attempt:
         self._limit_changed.set()
 
     async def drive(self) -> None:
-        """Bring the resumption to its end."""
+        """Bring the resumption to its end. Whatever goes wrong with it fails this run alone."""
         run = await self._load()
         job = self._job(run)
-        problem = await self._submit(run, job) if run.status == "STARTING" else None
-        ends = await self._attend(run, job)
-        ends = await asyncio.to_thread(self._explained, run, ends)
-        await self._finish(job, [_with_problem(end, problem) for end in ends])
+        try:
+            problem = await self._submit(run, job) if run.status == "STARTING" else None
+            ends = await self._attend(run, job)
+            ends = await asyncio.to_thread(self._explained, run, ends)
+            await self._finish(job, [_with_problem(end, problem) for end in ends])
+        except Exception as error:
+            log.exception("Run %s fails, because the platform cannot look after it", run.name)
+            await insist(lambda: self._services.engine.stop(job))
+            await insist(lambda: self._services.keys.revoke(self.run_id))
+            await self._write(partial(fail_run, run_id=self.run_id, key=job.key, error=error))
+
+    async def _write(self, work: Callable[[Transaction], T]) -> T:
+        return await insist(lambda: self._services.store.write(work))
 
     async def _load(self) -> Run:
         return await self._services.store.read(lambda db: records.load(db, self.run_id))
@@ -94,6 +106,7 @@ class Attempt:
         services = self._services
         users = await services.store.read(all_users)
         owner = next(user for user in users if user.id == run.owner)
+        await asyncio.to_thread(services.site.folders.open_resumption, job.key, job.folder)
         token = await services.keys.add(owner, run_id=run.id)
         secrets = await services.store.read(lambda db: of_owner(db, services.vault, run.owner))
         ranks = await asyncio.to_thread(prepare, run, services.site, token=token, secrets=secrets)
@@ -118,7 +131,7 @@ class Attempt:
             async with aclosing(self._services.engine.watch(job)) as sights:
                 async for sight in sights:
                     if sight.phase is Phase.RUNNING or any(sight.ends):
-                        await self._services.store.write(partial(self._note, sight=sight))
+                        await self._write(partial(self._note, sight=sight))
                     if sight.phase is Phase.ENDED:
                         break
         finally:
@@ -129,10 +142,10 @@ class Attempt:
 
     async def _stop_job(self, job: Job) -> None:
         await self._stopped.wait()
-        await self._services.engine.stop(job)
+        await insist(lambda: self._services.engine.stop(job))
 
     async def _enforce_limit(self) -> None:
-        while not await self._services.store.write(self._mark_over):
+        while not await self._write(self._mark_over):
             self._limit_changed.clear()
             due = (await self._load()).latest["estimatedEndTime"]
             await sleep_until_or(self._services.clock, self._limit_changed, parse_time(due) if due else None)
@@ -161,10 +174,14 @@ class Attempt:
 
     async def _finish(self, job: Job, ends: Sequence[Exit]) -> None:
         services = self._services
-        await services.keys.revoke(self.run_id)
-        run = await services.store.write(lambda transaction: self._end(transaction, ends))
-        await services.engine.forget(job)
-        await asyncio.to_thread(self._clear, run)
+        await insist(lambda: services.keys.revoke(self.run_id))
+        run = await self._write(lambda transaction: self._end(transaction, ends))
+        try:
+            await services.engine.forget(job)
+            await asyncio.to_thread(self._clear, run)
+            await asyncio.to_thread(services.site.folders.close_resumption, job.key)
+        except OSError:
+            log.exception("The files of run %s cannot be cleared; the next server tries again", run.name)
 
     def _end(self, transaction: Transaction, ends: Sequence[Exit]) -> Run:
         run = records.load(transaction.db, self.run_id)

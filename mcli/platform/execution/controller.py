@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mcli.platform.clock import parse_time, sleep_until_or
 from mcli.platform.execution.attempt import Attempt, Services
-from mcli.platform.scheduling.scheduler import Placed, Plan, Waiting, plan
+from mcli.platform.execution.isolation import fail_run
+from mcli.platform.execution.sweep import sweep_resumptions
+from mcli.platform.scheduling.scheduler import Placed, Plan, Start, Waiting, plan
 from mcli.platform.state import events, records
 from mcli.platform.submission.runs import stop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from mcli.platform.scheduling.cluster import Cluster
     from mcli.platform.state.hub import Change, Hub
     from mcli.platform.state.records import Run
     from mcli.platform.state.store import Transaction
 
 __all__ = ["Controller"]
+
+T = TypeVar("T")
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -40,7 +46,10 @@ class Controller:
     async def open(self) -> None:
         """Find the runs again that an earlier server left, and begin to schedule."""
         self._hub.listen_to_all(self._hear)
-        for run in await self._services.store.read(lambda db: records.with_status(db, records.LIVE)):
+        living = await self._services.store.read(lambda db: records.with_status(db, records.LIVE))
+        site, keys = self._services.site, {run.latest["id"] for run in living}
+        await sweep_resumptions(site.folders, self._services.engine, keys)
+        for run in living:
             self._drive(run.id)
         self._scheduling = asyncio.create_task(self._schedule_always())
 
@@ -76,9 +85,7 @@ class Controller:
         try:
             await attempt.drive()
         except Exception:
-            log.exception(
-                "Run %s is no longer looked after until the platform is started again", attempt.run_id
-            )
+            log.exception("Run %s is no longer supervised until the platform restarts", attempt.run_id)
         finally:
             # The next attempt of the run may have begun while this one still cleared up.
             if self._attempts.get(attempt.run_id) is attempt:
@@ -108,15 +115,17 @@ class Controller:
         live = records.with_status(transaction.db, records.LIVE)
         pausing = [run for run in waiting if run.not_before is not None and run.not_before > transaction.now]
         ready = [run for run in waiting if run not in pausing]
-        decided = plan(self.cluster, [_waiting(run) for run in ready], [_placed(run) for run in live])
+        waits = _each(transaction, ready, _waiting)
+        decided = plan(self.cluster, list(waits.values()), list(_each(transaction, live, _placed).values()))
         self._preempt(transaction, decided, {run.id: run for run in (*ready, *live)})
         starts = {start.run_id: start for start in decided.starts}
-        for run in ready:
-            if _take(transaction, run, decided) or run.id in starts:
-                if start := starts.get(run.id):
-                    run.place(transaction, start.nodes, start.gpu_indices)
-                records.save(transaction, run)
-        return list(starts), min((str(run.not_before) for run in pausing), default=None)
+        moved = _each(
+            transaction,
+            [run for run in ready if run.id in waits],
+            lambda run: _move(transaction, run, decided, starts.get(run.id)),
+        )
+        started = [run_id for run_id in starts if run_id in moved]
+        return started, min((str(run.not_before) for run in pausing), default=None)
 
     def _preempt(self, transaction: Transaction, decided: Plan, runs: dict[str, Run]) -> None:
         for victim, beneficiary in decided.preempt:
@@ -124,6 +133,28 @@ class Controller:
             run.stopping = {"kind": "preempted", "reason": events.preempted_reason(runs[beneficiary].name)}
             run.terminate(transaction)
             records.save(transaction, run)
+
+
+def _each(transaction: Transaction, runs: Iterable[Run], step: Callable[[Run], T]) -> dict[str, T]:
+    """Take a step with each run, by id; one with which that fails is ended alone, and left out."""
+    done = {}
+    for run in runs:
+        published = len(transaction.changes)
+        try:
+            done[run.id] = step(run)
+        except Exception as error:
+            log.exception("Run %s fails, because it cannot be scheduled", run.name)
+            del transaction.changes[published:]
+            fail_run(transaction, run.id, run.latest["id"], error)
+    return done
+
+
+def _move(transaction: Transaction, run: Run, decided: Plan, start: Start | None) -> None:
+    """Do what was decided for a waiting run."""
+    if _take(transaction, run, decided) or start:
+        if start:
+            run.place(transaction, start.nodes, start.gpu_indices)
+        records.save(transaction, run)
 
 
 def _take(transaction: Transaction, run: Run, decided: Plan) -> bool:

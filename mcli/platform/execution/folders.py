@@ -144,6 +144,24 @@ class RunFolders:
         """Return the folder of a resumption, which holds those of its nodes."""
         return self.root / run_name / str(resumption)
 
+    @property
+    def _open(self) -> Path:
+        return self.root.with_name("open")
+
+    def open_resumption(self, key: str, folder: Path) -> None:
+        """Note that a resumption gets secrets, so that they are removed even if nobody lives to see its end."""
+        make_private(self._open)
+        (self._open / key).write_text(str(folder.relative_to(self.root)))
+
+    def close_resumption(self, key: str) -> None:
+        """Note that nothing secret of a resumption is left."""
+        (self._open / key).unlink(missing_ok=True)
+
+    def open_resumptions(self) -> dict[str, Path]:
+        """Return the folders of the resumptions of which something secret may be left, by their ids."""
+        notes = (self._open).glob("*")
+        return {note.name: self.root / folder for note in notes if (folder := note.read_text())}
+
     def nodes(self, run_name: str) -> list[NodeFolder]:
         """Return the folders of all nodes of all resumptions that there are."""
         found = (self.root / run_name).glob("[0-9]*/[0-9]*")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcli.platform.execution import supervisor
-from mcli.platform.execution.rank_files import kill_rest
+from mcli.platform.execution.rank_files import Note, kill_rest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,11 @@ def _abandon(launch: _Launch, folder: Path) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(launch.pid, signal.SIGKILL)
         os.waitpid(launch.pid, 0)
-    kill_rest(folder)
+    noted = Note.read(folder).supervisor
+    if (
+        noted is not None and noted[0] == launch.pid
+    ):  # else another has the folder, whose command is not ours to end
+        kill_rest(folder)
 
 
 def _launch(rank: Rank) -> _Launch:

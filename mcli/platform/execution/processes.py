@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from mcli.platform.execution.engine import Job
+    from mcli.platform.scheduling.cluster import Node
 
 __all__ = ["ProcessEngine", "free_port"]
 
@@ -100,7 +101,7 @@ class ProcessEngine:
         order = job.order()
         if order is None:
             raise OSError(f"{job.folder} does not say what is to be started.")
-        ranks = _completed(job, order)
+        ranks = _completed(job, order, self._cluster.nodes if self._cluster else ())
         end = time.monotonic() + _LIMBO_SECONDS
         while missing := [rank for rank in ranks if not _was_started(Path(rank.folder), end)]:
             try:
@@ -192,17 +193,21 @@ def _was_started(folder: Path, until: float) -> bool:
         time.sleep(_SHORTEST_LOOK)
 
 
-def _completed(job: Job, order: Order) -> list[Rank]:
+def _completed(job: Job, order: Order, nodes: Sequence[Node]) -> list[Rank]:
     """Give the ranks what only the place where they run knows."""
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_port(job.folder))}
-    indices = order.gpu_indices or [()] * len(order.ranks)
-    return [
-        replace(
-            rank,
-            environment={**meeting, "CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus)), **rank.environment},
+    known = {node.name: node for node in nodes}
+    meeting = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_port(job.folder)),
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }
+    completed = []
+    for rank, name, gpus in zip(order.ranks, order.placement, order.gpu_indices, strict=True):
+        devices = known[name].cuda_devices(gpus) if name in known else ",".join(map(str, gpus))
+        completed.append(
+            replace(rank, environment={**meeting, "CUDA_VISIBLE_DEVICES": devices, **rank.environment})
         )
-        for rank, gpus in zip(order.ranks, indices, strict=True)
-    ]
+    return completed
 
 
 def _port(folder: Path) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from mcli.platform.scheduling.gpus import usable_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,6 @@ __all__ = [
     "Instance",
     "Node",
     "cluster_to_wire",
-    "parse_gpus",
     "this_machine",
     "utilization_to_wire",
     "virtual",
@@ -44,6 +44,12 @@ class Node:
     cpus: int
     memory_bytes: int
     disk_bytes: int
+    gpu_ids: tuple[str, ...] = ()
+    """What CUDA calls its GPUs, in their order; empty where they are called 0, 1, 2 …"""
+
+    def cuda_devices(self, indices: Iterable[int]) -> str:
+        """Return the value of `CUDA_VISIBLE_DEVICES` for some of its GPUs."""
+        return ",".join(self.gpu_ids[index] if self.gpu_ids else str(index) for index in indices)
 
 
 @dataclass(frozen=True)
@@ -81,10 +87,9 @@ class Cluster:
 
 def this_machine() -> Cluster:
     """Describe the machine we run on: its CPUs and memory, and its GPUs where `nvidia-smi` finds some."""
-    types = _gpus_of_this_machine()
-    gpu_type = types[0] if types else CPU_TYPE
-    # Mixed cards cannot be one instance; those unlike the first are left out.
-    return _cluster((_node(socket.gethostname(), types.count(gpu_type)),), gpu_type, provider="LOCAL")
+    gpus = usable_gpus(os.environ.get("CUDA_VISIBLE_DEVICES"))
+    node = replace(_node(socket.gethostname(), len(gpus)), gpu_ids=tuple(gpu.cuda_id for gpu in gpus))
+    return _cluster((node,), gpus[0].type if gpus else CPU_TYPE, provider="LOCAL")
 
 
 def virtual(nodes: int, gpus_per_node: int, gpu_type: str = "a100_80gb") -> Cluster:
@@ -135,33 +140,6 @@ def _node(name: str, gpus: int) -> Node:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     disk = shutil.disk_usage("/").total
     return Node(name=name, gpus=gpus, cpus=os.cpu_count() or 1, memory_bytes=memory, disk_bytes=disk)
-
-
-def _gpus_of_this_machine() -> list[str]:
-    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]  # MiB
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return parse_gpus(answer.stdout)
-
-
-def parse_gpus(table: str) -> list[str]:
-    """Read `name, MiB` lines of nvidia-smi into the platform's names of GPU types, in order of index.
-
-    >>> parse_gpus("NVIDIA A100-SXM4-80GB, 81920\\nNVIDIA GeForce RTX 3090, 24576\\n")
-    ['a100_80gb', '3090']
-    """
-    return [_gpu_type(*line.rsplit(",", 1)) for line in table.splitlines() if "," in line]
-
-
-def _gpu_type(name: str, mebibytes: str) -> str:
-    words = name.lower().replace("-", " ").split()
-    model = next((word for word in words if any(letter.isdigit() for letter in word)), "gpu")
-    if model[0].isdigit():
-        return model  # Consumer cards go by their number alone.
-    gigabytes = round(int(mebibytes) / 1024) if mebibytes.strip().isdigit() else 0
-    return model if model in {"t4", "k80"} or not gigabytes else f"{model}_{gigabytes}gb"
 
 
 def cluster_to_wire(cluster: Cluster) -> dict[str, Any]:

@@ -143,7 +143,8 @@ class Store:
             answer = work(transaction) if once is None else self._once(transaction, work, once)
             db.execute("COMMIT")
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # SQLite has undone it already when the disk is full
+                db.execute("ROLLBACK")
             raise
         if transaction.changes:
             self._loop.call_soon_threadsafe(self._publish, transaction.changes)

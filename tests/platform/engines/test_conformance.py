@@ -40,7 +40,7 @@ def test_environment_is_the_given_one(stage: Stage) -> None:
             "env | cut -d= -f1 | grep -vx -e _ -e SHLVL -e PWD -e MCLI_RANK_FOLDER | sort | xargs"
         )
     )
-    assert "CUDA_VISIBLE_DEVICES GREETING MASTER_ADDR MASTER_PORT PATH\n" == log_of(job)
+    assert "CUDA_DEVICE_ORDER CUDA_VISIBLE_DEVICES GREETING MASTER_ADDR MASTER_PORT PATH\n" == log_of(job)
 
 
 def test_what_a_rank_has_of_its_own_wins(stage: Stage) -> None:
