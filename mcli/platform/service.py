@@ -29,6 +29,7 @@ from mcli.platform.serving.access import Access
 from mcli.platform.serving.api import Api
 from mcli.platform.serving.listeners import loopback, port_of
 from mcli.platform.serving.logs import Logs
+from mcli.platform.serving.removal import Removal
 from mcli.platform.serving.resolvers import Resolvers
 from mcli.platform.serving.server import PATH, Server
 from mcli.platform.serving.watches import Watches
@@ -247,14 +248,17 @@ class Platform:
         self._controller = Controller(services, hub, cluster)
         api = Api(store, Resolvers(cluster, vault), Watches(store, hub), Logs(store, hub, folders))
         self._server = Server(api, self._keys, Access())
+        self._removal = Removal(store, folders, self._clock)
 
     async def _serve_until_end(self, listeners: list[socket.socket]) -> None:
         announce(self.data_dir, self.endpoint, self.key_file)
         server = _HttpServer(uvicorn.Config(self._server, **_HTTP), self._ready)
         serving = asyncio.create_task(server.serve(listeners))
         ending = asyncio.create_task(self._end.wait())
+        removing = asyncio.create_task(self._removal.run())
         await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
-        ending.cancel()
+        for task in (ending, removing):
+            task.cancel()
         # while runs have their grace they can still report to us
         await self._controller.close(stop_runs=self._stop_runs)
         server.should_exit = True

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from graphql import GraphQLError, GraphQLInputObjectType, build_schema, get_named_type
+from graphql import GraphQLInputObjectType, get_named_type
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcli.platform.clock import VirtualClock
 from mcli.platform.errors import RequestError
-from mcli.platform.execution.folders import RunFolders
-from mcli.platform.scheduling.cluster import virtual
-from mcli.platform.serving.api import Api, Request, error_to_wire, schema_text
-from mcli.platform.serving.logs import Logs
-from mcli.platform.serving.resolvers import Resolvers
-from mcli.platform.serving.watches import Watches
-from mcli.platform.state.hub import Hub
-from mcli.platform.state.store import Store
-from mcli.platform.state.users import Keys, User
-from mcli.platform.state.vault import Vault
 from mcli.platform.submission.inputs import checked
 from mcli.platform.values import DEEPEST
-from tests.platform.test_every_field import everything
+from tests.platform.quiet import RUN, Quiet, root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path as Folder
 
-SCHEMA = build_schema(schema_text())
-RUN = {"runName": "a", "image": "a", "command": "true", "compute": {"gpus": 0}}
 TUNE = {"model": "a/b", "trainDataPath": "a/b/c", "saveFolder": "s3://b/c", "disableCredentialsCheck": True}
 PRETRAIN = {
     "model": "a/b",
@@ -124,14 +109,6 @@ def paths(kind: Any, *above: str) -> Iterator[tuple[str, ...]]:
             yield from paths(field.type, *above, name)
 
 
-def root(field: str) -> tuple[str, Any]:
-    """Return the kind of a root field, and the field."""
-    for kind in (SCHEMA.query_type, SCHEMA.mutation_type, SCHEMA.subscription_type):
-        if kind is not None and field in kind.fields:
-            return kind.name.lower(), kind.fields[field]
-    raise AssertionError(field)
-
-
 PLACES = [
     (field, number, path)
     for field in BASES
@@ -148,66 +125,6 @@ def spoilt(base: Any, path: tuple[str, ...], value: Any) -> Any:
         return [spoilt(base[0] if base else {}, path, value)]
     known = base if isinstance(base, dict) else {}
     return {**known, path[0]: spoilt(known.get(path[0]), path[1:], value)}
-
-
-class Quiet:
-    """A platform without anybody who executes its runs, and without a network."""
-
-    def __init__(self, folder: Folder) -> None:
-        self.runner = asyncio.Runner()
-        self.api = self.runner.run(self._open(folder))
-
-    async def _open(self, folder: Folder) -> Api:
-        self.store, hub, vault = (
-            Store(folder / "db", VirtualClock(), lambda _: None),
-            Hub(),
-            Vault(folder / "key"),
-        )
-        self.user: User = await Keys(self.store).add_user("ann", "ann@localhost", is_admin=True)
-        logs, watches = Logs(self.store, hub, RunFolders(folder)), Watches(self.store, hub)
-        return Api(self.store, Resolvers(virtual(2, 8), vault), watches, logs)
-
-    def close(self) -> None:
-        self.store.close()
-        self.runner.close()
-
-    def ask(self, field: str, *arguments: Any) -> dict[str, Any]:
-        """Send the arguments of one field as JSON, select everything, and return the response."""
-        kind, of = root(field)
-        names = list(of.args.items())[: len(arguments)]
-        declared = ", ".join(f"${name}: {argument.type}" for name, argument in names)
-        given = ", ".join(f"{name}: ${name}" for name, _ in names)
-        below = everything(get_named_type(of.type).name) if field != "watchRunStatus" else ""
-        document = f"{kind} Q({declared}) {{ {field}({given}) {f'{{ {below} }}' if below else ''} }}"
-        variables = dict(zip(dict(names), json.loads(json.dumps(arguments)), strict=True))
-        request = Request(self.user, document, variables, once=None)
-        answer = self.runner.run(self._first(request) if kind == "subscription" else self.api.answer(request))
-        json.dumps(answer, allow_nan=False, ensure_ascii=False).encode()
-        return answer
-
-    async def _first(self, request: Request) -> dict[str, Any]:
-        """Return the first response of a subscription."""
-        responses = self.api.subscribe(request)
-        try:
-            return await anext(responses, {"data": None})
-        except (RequestError, GraphQLError) as error:
-            return {"errors": [error_to_wire(error)]}
-        finally:
-            await responses.aclose()
-
-    def create(self) -> str:
-        answer = self.ask("createRun", {"runInput": RUN})
-        return str(answer["data"]["createRun"][0]["name"])
-
-    def list_everything(self) -> list[Any]:
-        """List all there is, and return the errors."""
-        whole = {"includeDeleted": True, "limit": 10_000}
-        answers = [
-            self.ask("getRunsPaginated", whole),
-            self.ask("getFinetunesPaginated", whole),
-            *(self.ask(field, {}) for field in ("getRuns", "getSecrets", "getClusters", "getUsers")),
-        ]
-        return [error for answer in answers for error in answer.get("errors", ())]
 
 
 @pytest.fixture(scope="module")

@@ -213,3 +213,11 @@ def test_run_has_all_that_clients_need(caller: Caller) -> None:
     required = set(RUN.split("resumptions")[0].split()) - {"maxDurationSeconds", "maxRetries"}
     assert not [key for key in required if run[key] is None]
     assert 1 == len(run["resumptions"])
+
+
+@pytest.mark.parametrize("kind", ["a100_80gb", "A100_80GB"])
+def test_gpu_types_are_compared_without_letter_case(caller: Caller, kind: str) -> None:
+    """The names of cards have no one spelling, so a filter finds them in any."""
+    name = caller.create("true", compute={"gpus": 1})
+    found = caller.page(filters={"gpuType": {"in": [kind]}, "name": {"in": [name]}})["runs"]
+    assert [name] == [run["name"] for run in found]

@@ -210,9 +210,6 @@ class Attempt:
 
     def _clear(self, run: Run) -> None:
         folders = self._services.site.folders
-        if run.is_deleted:
-            folders.remove(run.name)
-            return
         ended = run.index if run.status in records.TERMINAL else run.index - 1
         for rank in range(run.demand.nodes):
             folders.node(run.name, ended, rank).clear()

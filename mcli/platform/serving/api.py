@@ -32,6 +32,7 @@ from mcli.platform.clock import parse_time
 from mcli.platform.errors import RequestError
 from mcli.platform.serving.documents import Documents
 from mcli.platform.serving.graphql_core import read_scalar, source_events
+from mcli.platform.state import records
 from mcli.platform.state.events import readable
 from mcli.platform.state.store import Once, Store
 from mcli.platform.state.users import User
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mcli.platform.serving.logs import Logs
-    from mcli.platform.serving.resolvers import Resolvers
+    from mcli.platform.serving.resolvers import Resolvers, Settled
     from mcli.platform.serving.watches import Watches
 
 __all__ = ["Api", "Request", "error_to_wire", "schema_text"]
@@ -196,7 +197,7 @@ def _schema(resolvers: Resolvers, store: Store, watches: Watches, logs: Logs) ->
     for name, read in resolvers.queries.items():
         query[name].resolve = _query(read)
     for name, change in resolvers.mutations.items():
-        mutation[name].resolve = _mutation(change, store)
+        mutation[name].resolve = _mutation(change, store, watches, resolvers.settled.get(name))
     for name, source in {"watchRunStatus": watches.statuses, "getRunLogsV2": logs.read}.items():
         subscription[name].subscribe = _subscription(source)
         subscription[name].resolve = _event
@@ -225,14 +226,30 @@ def _query(read: Any) -> Any:
     return resolve
 
 
-def _mutation(change: Any, store: Store) -> Any:
+def _mutation(change: Any, store: Store, watches: Watches, settled: Settled | None) -> Any:
     async def resolve(_: object, info: GraphQLResolveInfo, **arguments: object) -> object:
         request, given = cast("Request", info.context), _checked(arguments)
-        return await store.write(
+        answer = await store.write(
             lambda transaction: change(transaction, request.user, *given), request.mark(str(info.path.key))
         )
+        return await _settle(answer, request.user, store, watches, settled) if settled else answer
 
     return resolve
+
+
+async def _settle(
+    answer: list[dict[str, Any]], user: User, store: Store, watches: Watches, settled: Settled
+) -> list[dict[str, Any]]:
+    """Return an answer with those runs as they are later that had not yet got to where they were sent."""
+    # a run that asks by its own token would wait for itself
+    others = (run for run in answer if run["id"] != user.run_id)
+    late = [run["id"] for run in others if run["status"] not in settled.statuses]
+    if not late:
+        return answer
+    await watches.settled(late, settled.statuses)
+    runs = await store.read(lambda db: settled.to_wire(db, records.load_all(db, late)))
+    now = {run["id"]: run for run in runs}
+    return [now.get(run["id"], run) for run in answer]
 
 
 def _subscription(source: Any) -> Any:

@@ -44,7 +44,7 @@ class Logs:
         log was given. The next piece of the file is read only when the one before was taken, so a slow reader costs
         no memory.
         """
-        run = await self._store.read(lambda db: named(db, data["name"]))
+        run = await self._store.read(lambda db: named(db, data["name"], deleted=True))
         index, follow = _resumption(run, data), bool(data.get("follow"))
         with self._hearing(run) as news:
             run = await news.reload()
@@ -74,6 +74,8 @@ class Logs:
         """Return the file that is meant; None for one that does not exist and never will."""
         node, gpu = _ranks(run, index, data)
         folder = self._folders.node(run.name, index, node)
+        if run.is_deleted and not folder.path.exists() and is_over(run, index):
+            raise RequestError(404, f"Run {run.name!r} is deleted, and its logs with it.")
         if not gpu:
             return folder.log if _has_begun(run, index) else None
         path = folder.gpu_logs / f"{GPU_LOG_PREFIX}{gpu}.txt"

@@ -7,22 +7,23 @@ of what they answer with, always a list but for the pages; GraphQL picks from it
 from __future__ import annotations
 
 import json
+import sqlite3
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
 from mcli.platform.scheduling import cluster
 from mcli.platform.state import records, selection
 from mcli.platform.state import secrets as secret_store
+from mcli.platform.state.records import Run
+from mcli.platform.state.status import TERMINAL, Status
 from mcli.platform.state.users import User, all_users, emails
 from mcli.platform.submission import finetunes, runs
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from mcli.platform.scheduling.cluster import Cluster
-    from mcli.platform.state.records import Run
     from mcli.platform.state.store import Transaction
     from mcli.platform.state.vault import Vault
 
@@ -30,6 +31,16 @@ __all__ = ["Resolvers"]
 
 Answer = list[dict[str, Any]]
 Data = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a mutation waits for after its commit."""
+
+    statuses: Collection[str]
+    """The run has got where the mutation sends it, once it has one of these."""
+    to_wire: Callable[[sqlite3.Connection, Sequence[Run]], Answer]
+    """The wire form of the runs that the answer is about."""
 
 
 class Resolvers:
@@ -66,10 +77,16 @@ class Resolvers:
             "createPretrain": self.create_pretrain,
         }
         """Functions of transaction, user and the field's one or two arguments."""
+        self.settled: Mapping[str, Settled] = {
+            "startRuns": Settled(tuple(set(Status) - {Status.TERMINATING}), _to_wire),
+            "stopRuns": Settled(TERMINAL, _to_wire),
+            "stopFinetunes": Settled(TERMINAL, finetunes.all_to_wire),
+        }
+        """Mutations that are answered when what they ask for has happened."""
 
     def get_clusters(self, db: sqlite3.Connection, _: User, data: Data) -> Answer:
         filters = data.get("filters") or {}
-        names = (filters.get("name") or {}).get("in")
+        names = selection.wanted(data, "name")
         use = (filters.get("allowedSubmissionTypes") or {}).get("has")
         if (names is not None and self._cluster.name not in names) or (
             use is not None and use not in self._cluster.submission_types
@@ -120,15 +137,14 @@ def get_finetune_events(db: sqlite3.Connection, _: User, data: Data) -> Answer:
 
 
 def get_users(db: sqlite3.Connection, user: User, data: Data) -> Answer:
-    filters = data.get("filters") or {}
-    found = all_users(db) if any(filters.values()) else [user]
-    return _users(found, filters)
+    asked = any((data.get("filters") or {}).values())
+    return _users(all_users(db) if asked else [user], data)
 
 
 def get_all_users(db: sqlite3.Connection, user: User, data: Data) -> Answer:
     if not user.is_admin:
         raise RequestError(403, "Only administrators can list the users of their organization.")
-    return _users(all_users(db), data.get("filters") or {})
+    return _users(all_users(db), data)
 
 
 def stop_runs(transaction: Transaction, user: User, data: Data, options: Data | None = None) -> Answer:
@@ -212,8 +228,8 @@ def _page(page: selection.Page) -> dict[str, Any]:
     return {"cursor": page.cursor, "hasNextPage": page.cursor is not None}
 
 
-def _users(found: Sequence[User], filters: Data) -> Answer:
-    ids, addresses = ((filters.get(key) or {}).get("in") for key in ("id", "email"))
+def _users(found: Sequence[User], data: Data) -> Answer:
+    ids, addresses = selection.wanted(data, "id"), selection.wanted(data, "email")
     return [
         user.to_wire()
         for user in found

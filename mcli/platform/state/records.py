@@ -21,11 +21,23 @@ from mcli.platform.values import LARGEST_INT, load_json
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mcli.platform.state.store import Transaction
 
-__all__ = ["LIVE", "TERMINAL", "WAITING", "Run", "insert", "load", "read", "save", "with_status"]
+__all__ = [
+    "LIVE",
+    "TERMINAL",
+    "WAITING",
+    "Run",
+    "insert",
+    "load",
+    "load_all",
+    "read",
+    "save",
+    "statuses",
+    "with_status",
+]
 
 
 @dataclass
@@ -294,6 +306,11 @@ def read(document: str) -> Run:
     )
 
 
+def load_all(db: sqlite3.Connection, run_ids: Sequence[str]) -> list[Run]:
+    """Load runs by their ids, in the order of these."""
+    return [load(db, run_id) for run_id in run_ids]
+
+
 def load(db: sqlite3.Connection, run_id: str) -> Run:
     """Load a run by its id.
 
@@ -315,3 +332,12 @@ def with_status(db: sqlite3.Connection, statuses: Iterable[str]) -> list[Run]:
         wanted,
     )
     return [read(row["document"]) for row in rows]
+
+
+def statuses(db: sqlite3.Connection, run_ids: Iterable[str]) -> dict[str, str]:
+    """Return the statuses of runs, by their ids."""
+    rows = db.execute(
+        "SELECT id, status FROM runs WHERE id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(run_ids)),),
+    )
+    return {row["id"]: row["status"] for row in rows}

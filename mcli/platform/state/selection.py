@@ -91,14 +91,23 @@ def changeable(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> l
     return runs
 
 
-def named(db: sqlite3.Connection, name: str) -> Run:
-    """Load the run with this name, unless it is deleted.
+def named(db: sqlite3.Connection, name: str, *, deleted: bool = False) -> Run:
+    """Load the run with this name.
+
+    Args:
+        db: What is stored.
+        name: The whole name.
+        deleted: Whether a deleted run will do as well.
 
     Raises:
         RequestError: 404 when there is no such run.
     """
-    rows = _rows(db, "name = ? AND is_deleted = 0", [name])
-    if not rows or (run := records.read(rows[0]["document"])).name != name:
+    rows = _rows(db, "name = ?", [name])
+    if (
+        not rows
+        or (run := records.read(rows[0]["document"])).name != name
+        or (run.is_deleted and not deleted)
+    ):
         raise not_found(name)
     return run
 
@@ -118,7 +127,8 @@ def _condition(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> t
     parts, values = ["1"], list[Any]()
     for key, column in _COLUMNS.items():
         if (among := wanted(data, key)) is not None:
-            parts.append(f"{column} COLLATE BINARY IN ({_marks(among)})")
+            collation = "NOCASE" if key == "gpuType" else "BINARY"  # the names of cards have no one spelling
+            parts.append(f"{column} COLLATE {collation} IN ({_marks(among)})")
             values += among
     for key, column in _TIMES.items():
         for operator, sign in (("gte", ">="), ("lt", "<")):

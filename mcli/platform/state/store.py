@@ -68,6 +68,10 @@ _MIGRATIONS = (
     );
     CREATE INDEX answers_by_age ON answers (created_at);
     """,
+    """
+    CREATE TABLE removals (run_id TEXT PRIMARY KEY, deleted_at TEXT NOT NULL);
+    INSERT INTO removals SELECT id, created_at FROM runs WHERE is_deleted = 1;
+    """,
 )
 """One script for each `user_version`. Never edited after a release, only added to."""
 

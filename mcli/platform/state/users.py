@@ -12,7 +12,7 @@ import hmac
 import secrets
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcli.platform.errors import RequestError
@@ -38,6 +38,8 @@ class User:
     email: str
     organization: str
     is_admin: bool
+    run_id: str | None = None
+    """The run whose token was used; None with a key of the user's own."""
 
     def to_wire(self) -> dict[str, object]:
         """Return the `User` of the schema."""
@@ -84,7 +86,7 @@ class Keys:
             transaction.db.execute("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?)", (*row, transaction.now))
 
         await self._store.write(work)
-        self._users[digest] = user
+        self._users[digest] = replace(user, run_id=run_id)
         return key
 
     async def revoke(self, run_id: str) -> None:
@@ -138,7 +140,8 @@ def emails(db: sqlite3.Connection) -> dict[str, str]:
 
 def _all_keys(db: sqlite3.Connection) -> dict[str, User]:
     users = {user.id: user for user in all_users(db)}
-    return {row["digest"]: users[row["user_id"]] for row in db.execute("SELECT digest, user_id FROM keys")}
+    rows = db.execute("SELECT digest, user_id, run_id FROM keys")
+    return {row["digest"]: replace(users[row["user_id"]], run_id=row["run_id"]) for row in rows}
 
 
 def _digest(key: str) -> str:

@@ -11,7 +11,7 @@ from mcli.platform.clock import format_time, parse_time
 from mcli.platform.errors import RequestError
 from mcli.platform.scheduling.demand import resolve
 from mcli.platform.scheduling.priorities import priority
-from mcli.platform.state import records
+from mcli.platform.state import records, removals
 from mcli.platform.state.events import REWRITTEN, STOPPED_BY_USER, event, from_metadata
 from mcli.platform.state.records import Run
 from mcli.platform.state.selection import is_taken
@@ -153,10 +153,11 @@ def start(transaction: Transaction, run: Run) -> None:
 
 
 def delete(transaction: Transaction, run: Run) -> None:
-    """Mark a run as deleted; one that has not ended is stopped first."""
+    """Mark a run as deleted; one that has not ended is stopped first. Its files go later."""
     run.is_deleted = True
     stop(transaction, run, "Deleted by user")
     records.save(transaction, run)
+    removals.add(transaction, run.id)
 
 
 def update(transaction: Transaction, run: Run, data: Mapping[str, Any]) -> None:
