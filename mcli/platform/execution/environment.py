@@ -108,14 +108,15 @@ def rank_environment(
     run can switch off what the platform says (`MOSAICML_PLATFORM: 'False'`). What only the engine knows, it adds
     where the run has not said otherwise.
     """
+    on_each = demand.gpus_per_node or 1  # without GPUs one process trains on each node
     platform = {
         "RUN_NAME": run_name,
         "COMPOSER_RUN_NAME": run_name,
         "PARAMETERS": str(parameters_file),
         "NODE_RANK": str(node_rank),
         "NUM_NODES": str(demand.nodes),
-        "WORLD_SIZE": str(demand.gpus),
-        "LOCAL_WORLD_SIZE": str(demand.gpus_per_node),
+        "WORLD_SIZE": str(demand.gpus or demand.nodes),
+        "LOCAL_WORLD_SIZE": str(on_each),
         "MOSAICML_PLATFORM": "true",
         "MOSAICML_API_ENDPOINT": endpoint,
         "MOSAICML_ACCESS_TOKEN_FILE": str(token_file),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from mcli.platform.execution.fixed_paths import Replacement
 from mcli.platform.execution.set_up import FUNCTIONS, SetUp, say
 from mcli.platform.submission.finetune_checks import executable
 
@@ -46,11 +46,11 @@ def script(
     `private` is a file of variables for the integrations alone, as `exports` writes it: it is removed before
     the command. `why` is a file into which the script writes what failed.
     """
-    used: set[str] = set()
-    set_up = SetUp(lambda path: _remount(path, mount_map, used), private)
+    replacement = Replacement(mount_map)
+    set_up = SetUp(replacement.path, private)
     steps = [line for each in run_input.get("integrations") or () for line in set_up.lines(each)]
-    command = executable(_remount(str(run_input.get("command") or ""), mount_map, used))
-    notices = [say(f"{place} is {mount_map[place]} on this machine.") for place in sorted(used)]
+    command = executable(replacement.command(str(run_input.get("command") or "")))
+    notices = [say(f"{place} is {mount_map[place]} on this machine.") for place in sorted(replacement.used)]
     forget = [f"rm -f -- {shlex.quote(str(private))}"] if private else []
     body = [*notices, *steps, *forget]
     head = [
@@ -75,17 +75,3 @@ def exports(variables: Mapping[str, str]) -> str:
     export PIP_INDEX_URL='https://me:p w@index'
     """
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-
-
-def _remount(text: str, mount_map: Mapping[str, str], used: set[str]) -> str:
-    """Replace the fixed folders in a text by the real ones, and note in `used` which were there."""
-    if not mount_map:
-        return text
-
-    def real(match: re.Match[str]) -> str:
-        used.add(match[0])
-        return mount_map[match[0]]
-
-    longest_first = sorted(mount_map, key=len, reverse=True)
-    places = "|".join(re.escape(place) for place in longest_first)
-    return re.sub(rf"(?<![\w./~-])(?:{places})(?![\w-])", real, text)
