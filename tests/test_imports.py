@@ -32,7 +32,8 @@ IN_FUNCTIONS = {
     ("run", "_display"),
     ("platform", "platform.service"),  # the platform's parts are also programs, which must not load a server
     ("platform.commands", "platform.service"),  # the other commands would take twice as long with it
-    ("testing", "platform"),  # an extra
+    ("testing.plugin", "testing"),  # pytest imports the plugin in every project
+    ("testing.plugin", "testing.platform"),
 }
 """Imports that wait for the call."""
 

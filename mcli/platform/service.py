@@ -41,7 +41,7 @@ from mcli.platform.state.vault import Vault
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from types import TracebackType
 
     from mcli.platform.execution.engine import Engine
@@ -64,6 +64,7 @@ class Platform:
         python: The Python whose packages runs find.
         namespaces: Whether the fixed folders exist for a run (`/workspace`), where the machine allows it; else its
             command is rewritten.
+        wrap: Makes the ASGI application that is served of the platform's own, e.g. to plan faults in tests.
 
     >>> with Platform() as platform:
     ...     len(platform.api_key)
@@ -81,6 +82,7 @@ class Platform:
         grace: float = GRACE,
         python: str = sys.executable,
         namespaces: bool = True,
+        wrap: Callable[[Any], Any] | None = None,
     ) -> None:
         self._given_dir = None if data_dir is None else Path(data_dir).absolute()
         self._port = port
@@ -91,6 +93,7 @@ class Platform:
         self._grace = grace
         self._python = python
         self._namespaces = namespaces
+        self._wrap = wrap
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -252,7 +255,8 @@ class Platform:
 
     async def _serve_until_end(self, listeners: list[socket.socket]) -> None:
         announce(self.data_dir, self.endpoint, self.key_file)
-        server = _HttpServer(uvicorn.Config(self._server, **_HTTP), self._ready)
+        app = self._server if self._wrap is None else self._wrap(self._server)
+        server = _HttpServer(uvicorn.Config(app, **_HTTP), self._ready)
         serving = asyncio.create_task(server.serve(listeners))
         ending = asyncio.create_task(self._end.wait())
         removing = asyncio.create_task(self._removal.run())
