@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from mcli import MAPIConnection
 from mcli._core import loop
 from tests import wire
+from tests.census import nothing_stays
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -56,8 +57,8 @@ class ServeSocket(Protocol):
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """Give what is left at the end of the test, after the connections are closed and no task is left."""
-    with ExitStack() as stack:
+    """Give what is left at the end of the test, after the connections are closed; nothing may stay after it."""
+    with nothing_stays(), ExitStack() as stack:
         yield stack
         assert set() == left_on_the_loop()
 
