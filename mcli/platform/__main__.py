@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,7 @@ __all__ = ["main"]
 
 _IDLE_SECONDS = 600.0
 _INTERRUPTED = 130
+_SWITCH = argparse.BooleanOptionalAction
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,6 +75,10 @@ def _parser() -> _Parser:
     start.add_argument(
         "--idle-timeout", type=_seconds, default=_IDLE_SECONDS, help="stop after so many idle seconds"
     )
+    configure = add(
+        "configure", commands.configure, "change settings for the next start, and print them", folder, server
+    )
+    configure.add_argument("--defaults", action="store_true", help="forget the settings made so far")
     add("status", commands.status, "tell where the platform is; exit status 3 if nowhere", folder)
     stop = add("stop", commands.stop, "stop the platform; runs go on", folder)
     stop.add_argument("--stop-runs", action="store_true", help="stop the runs first")
@@ -93,19 +99,31 @@ def _folder_options() -> _Parser:
 
 
 def _server_options() -> _Parser:
-    server = _Parser(add_help=False)
-    server.add_argument(
-        "--port", type=_whole(0, 65535), default=0, help="port on 127.0.0.1, 0 for a free one"
+    """Return the options that are settings; one that is not given is as it was at the last start."""
+    server = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    add = server.add_argument
+    add(
+        "--port",
+        type=_whole(0, 65535),
+        help="port on 127.0.0.1, 0 for a free one; with --bind the port there",
     )
-    server.add_argument(
-        "--grace", type=_seconds, default=GRACE, help="seconds between SIGTERM and SIGKILL of runs"
+    add("--grace", type=_seconds, help=f"seconds between SIGTERM and SIGKILL of runs ({GRACE:g})")
+    add("--log-limit", type=_size, help="size of a log from which on it is cut, like 500MiB (10GiB)")
+    add("--python", type=_path, help="Python whose packages runs find (the one that serves)")
+    add(
+        "--namespaces",
+        action=_SWITCH,
+        help="whether /workspace is real for a run, where the machine allows it",
     )
-    server.add_argument(
-        "--python", type=os.path.abspath, default=sys.executable, help="Python whose packages runs find"
-    )
-    server.add_argument("--nodes", type=_whole(1), help="simulate a cluster of so many nodes")
-    server.add_argument("--gpus-per-node", type=_whole(0), default=8, help="GPUs of each simulated node")
-    server.add_argument("--gpu-type", default="a100_80gb", help="type of the simulated GPUs")
+    add("--cluster-name", action="append", help="name of the cluster; given again, a further name for it")
+    add("--nodes", type=_whole(0), help="simulate a cluster of so many nodes; 0 for this machine")
+    add("--gpus-per-node", type=_whole(0), help="GPUs of each simulated node (8)")
+    add("--gpu-type", help="type of the simulated GPUs (a100_80gb)")
+    add("--bind", metavar="ADDRESS", help="let other machines connect to this address")
+    add("--endpoint", metavar="URL", help="how other machines reach the platform")
+    add("--tls-cert", type=_path, metavar="FILE", help="certificate for --bind; by default one is made")
+    add("--tls-key", type=_path, metavar="FILE", help="its key")
+    add("--plain-http", action=_SWITCH, help="let other machines connect without encryption")
     return server
 
 
@@ -127,6 +145,22 @@ def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return number
 
     return read
+
+
+def _path(text: str) -> str:
+    return str(_folder(text)) if text else ""
+
+
+def _size(text: str) -> int:
+    """Read a number of bytes, with a unit or without.
+
+    >>> _size("10GiB"), _size("1500")
+    (10737418240, 1500)
+    """
+    found = re.fullmatch(r"(\d+)\s*([KMGT]i?B?|B?)", text.strip(), re.IGNORECASE)
+    if not found or not int(found[1]):
+        raise argparse.ArgumentTypeError(f"must be a size like 10GiB, not {text!r}")
+    return int(found[1]) << 10 * " kmgt".index(found[2][:1].lower().replace("b", "") or " ")
 
 
 def _seconds(text: str) -> float:

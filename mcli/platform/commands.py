@@ -12,24 +12,24 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from mcli.platform.execution import namespace
+from mcli.platform.execution.folders import RunFolders
 from mcli.platform.log_printer import print_log
 from mcli.platform.presence import AlreadyServedError, find, make_data_dir
-from mcli.platform.scheduling.cluster import virtual
+from mcli.platform.settings import OPTIONS, Settings
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
     from pathlib import Path
 
-    from mcli.platform.scheduling.cluster import Cluster
     from mcli.platform.service import Platform
 
-__all__ = ["logs", "serve", "start", "status", "stop"]
+__all__ = ["configure", "logs", "serve", "start", "status", "stop"]
 
 _NOT_RUNNING = 3
 _ALREADY_SERVED = 4
 _STOP_RUNS = signal.SIGUSR1
-_SERVE_OPTIONS = ("data_dir", "port", "grace", "nodes", "gpus_per_node", "gpu_type", "python", "idle_timeout")
 _CHECK_SECONDS = 1.0
 _START_SECONDS = 30.0
 
@@ -38,18 +38,27 @@ def serve(options: argparse.Namespace) -> int:
     """Serve in the foreground until a signal comes, or nobody has used the platform for long."""
     from mcli.platform.service import Platform  # the other commands would take twice as long with it
 
+    make_data_dir(options.data_dir)
+    settings = Settings.load(options.data_dir).changed(_given(options))
+    cluster = settings.clusters[0]
     platform = Platform(
         options.data_dir,
-        port=options.port,
-        cluster=_cluster(options),
-        grace=options.grace,
-        python=options.python,
+        port=settings.port,
+        cluster=cluster.cluster(),
+        grace=settings.grace,
+        python=settings.python,
+        namespaces=settings.namespaces,
+        log_limit=settings.log_limit,
+        outside=settings.outside,
+        announced={"settings": settings.to_dict()},
     )
     try:
         platform.start()
     except AlreadyServedError as error:
         print(error, file=sys.stderr)
         return _ALREADY_SERVED
+    if _given(options):
+        settings.save(options.data_dir)
     print(json.dumps(find(options.data_dir)), flush=True)
     stop_runs = asyncio.run(_until_over(platform, options.idle_timeout))
     platform.stop(runs=stop_runs or options.stop_runs)
@@ -77,8 +86,37 @@ async def _until_over(platform: Platform, idle_timeout: float | None) -> bool:
 def start(options: argparse.Namespace) -> int:
     """Serve in the background, unless that is done already; print where."""
     make_data_dir(options.data_dir)
-    found = find(options.data_dir) or _start_in_background(options)
-    print(json.dumps(found))
+    found = find(options.data_dir)
+    if found is not None:
+        _check_same(found, _given(options))
+    print(json.dumps(found or _start_in_background(options)))
+    return 0
+
+
+def _check_same(found: dict[str, Any], given: dict[str, Any]) -> None:
+    """Refuse settings that the running platform does not have."""
+    settings = Settings.from_dict(found.get("settings", {}))
+    running, wanted = settings.options(), settings.changed(given).options()
+    if others := [
+        f"{name} {running[name]!r}, not {wanted[name]!r}" for name in running if running[name] != wanted[name]
+    ]:
+        raise RuntimeError(
+            f"The platform runs with {'; '.join(others)}. "
+            f"Stop it first, which lets its runs go on: python -m mcli.platform stop"
+        )
+
+
+def configure(options: argparse.Namespace) -> int:
+    """Change the settings for the next start, and print them all."""
+    make_data_dir(options.data_dir)
+    before = Settings() if options.defaults else Settings.load(options.data_dir)
+    settings = before.changed(_given(options))
+    if options.defaults or _given(options):
+        settings.save(options.data_dir)
+    print(json.dumps(settings.to_dict()))
+    found = find(options.data_dir)
+    if found is not None and found.get("settings") != settings.to_dict():
+        print("The running platform keeps its settings until it is started again.", file=sys.stderr)
     return 0
 
 
@@ -112,9 +150,12 @@ def _last_line(log_file: Path, begin: int) -> str:
 
 
 def status(options: argparse.Namespace) -> int:
-    """Print whether the platform runs, and where."""
+    """Print whether the platform runs, and where; what its runs take on the disk, and what the machine allows."""
     found = find(options.data_dir)
-    print(json.dumps({"running": found is not None, "data_dir": str(options.data_dir), **(found or {})}))
+    told = {"running": found is not None, "data_dir": str(options.data_dir), **(found or {})}
+    told["disk_bytes"] = sum(RunFolders(options.data_dir / "runs").disk_use().values())
+    told["fixed_folders"] = namespace.problem() or "real"
+    print(json.dumps(told))
     return 0 if found else _NOT_RUNNING
 
 
@@ -151,13 +192,18 @@ def _wait_until(is_so: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def _cluster(options: argparse.Namespace) -> Cluster | None:
-    if options.nodes is None:
-        return None
-    return virtual(options.nodes, options.gpus_per_node, options.gpu_type)
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that the command line gives."""
+    return {name: value for name, value in vars(options).items() if name in OPTIONS}
 
 
 def _arguments(options: argparse.Namespace) -> list[str]:
     """Return the arguments of `serve` that mean the same as those of `start`."""
-    given = {name: value for name in _SERVE_OPTIONS if (value := getattr(options, name)) is not None}
-    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    arguments = [f"--data-dir={options.data_dir}", f"--idle-timeout={options.idle_timeout}"]
+    for name, value in _given(options).items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            arguments.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            arguments += [f"--{option}={each}" for each in (value if isinstance(value, list) else [value])]
+    return arguments

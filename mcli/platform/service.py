@@ -13,22 +13,23 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import uvicorn
-
 from mcli.platform.clock import Clock, SystemClock
 from mcli.platform.execution.attempt import Services
 from mcli.platform.execution.controller import Controller
 from mcli.platform.execution.engine import GRACE
 from mcli.platform.execution.folders import RunFolders
 from mcli.platform.execution.launch import HostSettings
+from mcli.platform.execution.log_limit import LOG_LIMIT
 from mcli.platform.execution.packages import examine
 from mcli.platform.execution.processes import ProcessEngine
 from mcli.platform.execution.sweep import TEMPORARY, sweep_temporary_platforms
 from mcli.platform.presence import announce, holding, make_data_dir
 from mcli.platform.serving.access import Access
 from mcli.platform.serving.api import Api
-from mcli.platform.serving.listeners import loopback, port_of
+from mcli.platform.serving.http_server import HttpServer
+from mcli.platform.serving.listeners import loopback, network, port_of
 from mcli.platform.serving.logs import Logs
+from mcli.platform.serving.outside import Outside, bundle
 from mcli.platform.serving.removal import Removal
 from mcli.platform.serving.resolvers import Resolvers
 from mcli.platform.serving.server import PATH, Server
@@ -41,7 +42,7 @@ from mcli.platform.state.vault import Vault
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from types import TracebackType
 
     from mcli.platform.execution.engine import Engine
@@ -65,6 +66,10 @@ class Platform:
         namespaces: Whether the fixed folders exist for a run (`/workspace`), where the machine allows it; else its
             command is rewritten.
         wrap: Makes the ASGI application that is served of the platform's own, e.g. to plan faults in tests.
+        log_limit: Bytes of each log that are kept.
+        outside: How other machines reach the platform, which by default they do not. `port` is then that of the
+            address outside, and not the one on 127.0.0.1.
+        announced: What `python -m mcli.platform status` tells besides where the platform is.
 
     >>> with Platform() as platform:
     ...     len(platform.api_key)
@@ -83,6 +88,9 @@ class Platform:
         python: str = sys.executable,
         namespaces: bool = True,
         wrap: Callable[[Any], Any] | None = None,
+        log_limit: int = LOG_LIMIT,
+        outside: Outside | None = None,
+        announced: Mapping[str, Any] | None = None,
     ) -> None:
         self._given_dir = None if data_dir is None else Path(data_dir).absolute()
         self._port = port
@@ -94,6 +102,9 @@ class Platform:
         self._python = python
         self._namespaces = namespaces
         self._wrap = wrap
+        self._log_limit = log_limit
+        self._outside = outside or Outside()
+        self._announced = dict(announced or {})
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -207,14 +218,36 @@ class Platform:
             await asyncio.to_thread(examine, self._python)  # an error here is better than one in each run
         with holding(self.data_dir), self._opened(hub) as store:
             runs_live = bool(await store.read(lambda db: records.with_status(db, records.LIVE)))
-            with loopback(self.data_dir / "port", self._port, runs_live=runs_live) as listeners:
-                self.endpoint = f"http://127.0.0.1:{port_of(listeners[0])}{PATH}"
+            is_open = self._outside.is_open
+            with (
+                loopback(self.data_dir / "port", 0 if is_open else self._port, runs_live=runs_live) as inside,
+                network(
+                    self._outside.bind if is_open else "", self.data_dir / "outside_port", self._port
+                ) as outside,
+            ):
+                self.endpoint = f"http://127.0.0.1:{port_of(inside[0])}{PATH}"
                 try:
                     await self._build(store, hub)
+                    servers = self._http_servers(inside, outside)
                     await self._controller.open()
-                    await self._serve_until_end(listeners)
+                    await self._serve_until_end(servers)
                 finally:
                     await self._engine.close()
+
+    def _http_servers(
+        self, inside: Sequence[socket.socket], outside: Sequence[socket.socket]
+    ) -> list[HttpServer]:
+        """Make the servers, and say where they are."""
+        app = self._server if self._wrap is None else self._wrap(self._server)
+        servers, more = [HttpServer(app, inside)], {}
+        if outside:
+            encryption = self._outside.encryption(self.data_dir)
+            servers.append(HttpServer(app, outside, encryption))
+            more = {"public_endpoint": self._outside.url(port_of(outside[0]))}
+            if encryption:
+                more["ca_file"] = str(bundle(self.data_dir))
+        announce(self.data_dir, self.endpoint, self.key_file, **more, **self._announced)
+        return servers
 
     @contextmanager
     def _opened(self, hub: Hub) -> Generator[Store]:
@@ -248,50 +281,39 @@ class Platform:
             ),
         )
         cluster = await self._engine.describe()
+        self._announced["cluster"] = _summary(cluster)
         self._controller = Controller(services, hub, cluster)
-        api = Api(store, Resolvers(cluster, vault), Watches(store, hub), Logs(store, hub, folders))
-        self._server = Server(api, self._keys, Access())
+        logs = Logs(store, hub, folders, self._log_limit)
+        api = Api(store, Resolvers(cluster, vault), Watches(store, hub), logs)
+        self._server = Server(api, self._keys, Access(self._outside.hosts))
         self._removal = Removal(store, folders, self._clock)
 
-    async def _serve_until_end(self, listeners: list[socket.socket]) -> None:
-        announce(self.data_dir, self.endpoint, self.key_file)
-        app = self._server if self._wrap is None else self._wrap(self._server)
-        server = _HttpServer(uvicorn.Config(app, **_HTTP), self._ready)
-        serving = asyncio.create_task(server.serve(listeners))
-        ending = asyncio.create_task(self._end.wait())
-        removing = asyncio.create_task(self._removal.run())
-        await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (ending, removing):
+    async def _serve_until_end(self, servers: Sequence[HttpServer]) -> None:
+        serving = [asyncio.create_task(server.run_to_end()) for server in servers]
+        ending, *others = (
+            asyncio.create_task(work)
+            for work in (self._end.wait(), self._tell_when_ready(servers), self._removal.run())
+        )
+        await asyncio.wait({*serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ending, *others):
             task.cancel()
         # while runs have their grace they can still report to us
         await self._controller.close(stop_runs=self._stop_runs)
-        server.should_exit = True
-        await serving
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*serving)
 
-
-_HTTP: dict[str, Any] = {
-    "http": "h11",
-    "ws": "websockets-sansio",
-    "loop": "none",
-    "lifespan": "off",
-    "log_config": None,
-    "access_log": False,
-    "server_header": False,
-    "ws_max_size": 1 << 20,  # bytes, which are kept before a key was checked
-    "ws_ping_interval": None,  # on loopback the system tells at once who has gone
-    "ws_per_message_deflate": False,
-    "timeout_keep_alive": 75,
-    "timeout_graceful_shutdown": 1,
-}
-
-
-class _HttpServer(uvicorn.Server):
-    """A server that says when it accepts requests."""
-
-    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def _tell_when_ready(self, servers: Sequence[HttpServer]) -> None:
+        for server in servers:
+            await server.accepting.wait()
         self._ready.set()
+
+
+def _summary(cluster: Cluster) -> dict[str, Any]:
+    """Describe a cluster for `status`."""
+    gpus = {
+        each.gpu_type: sum(node.gpus for node in each.nodes)
+        for each in cluster.instances
+        if each.gpus_per_node
+    }
+    return {"name": cluster.name, "aliases": list(cluster.aliases), "nodes": len(cluster.nodes), "gpus": gpus}

@@ -95,7 +95,8 @@ def test_second_server_names_the_first(data_dir: Path) -> None:
     [
         ("serve", "--port", "80000"),
         ("serve", "--port", "-1"),
-        ("start", "--nodes", "0"),
+        ("start", "--nodes", "-1"),
+        ("configure", "--log-limit", "10 apples"),
         ("start", "--nodes", "x"),
         ("serve", "--gpus-per-node", "-8"),
         ("serve", "--grace", "nan"),
@@ -191,3 +192,57 @@ def test_log_does_not_go_through_a_proxy(
     for variable in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     assert 30_000_000 == len(call("logs", data_dir, log_of).stdout.partition("\n")[2])
+
+
+def test_settings_are_remembered(data_dir: Path) -> None:
+    """What one start or `configure` sets holds for the next start, and `status` tells it."""
+    configured = json.loads(call("configure", data_dir, "--grace", "5", "--log-limit", "1GiB").stdout)
+    assert (5.0, 1 << 30) == (configured["grace"], configured["log_limit"])
+    call("start", data_dir, "--nodes", "2", "--cluster-name", "r1z1", "--cluster-name", "r7z2")
+    call("stop", data_dir)
+    call("start", data_dir)
+    status = json.loads(call("status", data_dir).stdout)
+    assert {"name": "r1z1", "aliases": ["r7z2"], "nodes": 2, "gpus": {"a100_80gb": 16}} == status["cluster"]
+    assert 5.0 == status["settings"]["grace"]
+
+
+def test_start_with_other_settings_than_those_of_the_running_platform(data_dir: Path) -> None:
+    """`start` does not pretend to have changed what runs: it says what differs, and how to change it."""
+    assert 0 == call("start", data_dir, "--grace", "5").returncode
+    assert 0 == call("start", data_dir, "--grace", "5").returncode
+    refused = call("start", data_dir, "--grace", "6", "--nodes", "2")
+    assert (1, 1) == (refused.returncode, len(refused.stderr.splitlines()))
+    assert "grace 5.0, not 6.0" in refused.stderr
+    assert "nodes 0, not 2" in refused.stderr
+    assert "stop" in refused.stderr
+
+
+def test_settings_of_a_start_that_failed(data_dir: Path) -> None:
+    """What could not be started with is not remembered."""
+    with Platform() as other:
+        assert 1 == call("start", data_dir, f"--port={httpx.URL(other.endpoint).port}").returncode
+    assert 0 == json.loads(call("configure", data_dir).stdout)["port"]
+
+
+def test_defaults_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`configure --defaults` forgets what was set, but for what is given with it."""
+    folder = f"--data-dir={tmp_path}"
+    main(["configure", folder, "--grace", "5", "--nodes", "2", "--no-namespaces"])
+    main(["configure", folder, "--defaults", "--grace", "7"])
+    before, after = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (5.0, 2, False) == (before["grace"], before["clusters"][0]["nodes"], before["namespaces"])
+    assert (7.0, 0, True) == (after["grace"], after["clusters"][0]["nodes"], after["namespaces"])
+
+
+def test_cluster_answers_to_its_names(data_dir: Path) -> None:
+    """A configuration for each name of the cluster is accepted; another is refused with the way out."""
+    found = json.loads(call("start", data_dir, "--cluster-name", "r1z1", "--cluster-name", "r7z2").stdout)
+    with Platform() as other:
+        caller = Caller(other, Path(found["api_key_file"]).read_text())
+        caller.endpoint = found["endpoint"]
+        for name in ("r1z1", "r7z2"):
+            caller.create("true", compute={"cluster": name, "gpus": 0})
+        code, message = caller.refusal(compute={"cluster": "r9z9", "gpus": 0})
+        caller.close()
+    assert 400 == code
+    assert "--cluster-name" in message

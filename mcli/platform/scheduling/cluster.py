@@ -78,6 +78,8 @@ class Cluster:
     allow_multinode: bool
     submission_types: tuple[str, ...]
     instances: tuple[Instance, ...]
+    aliases: tuple[str, ...] = ()
+    """Further names that requests may call it by."""
 
     @property
     def nodes(self) -> tuple[Node, ...]:

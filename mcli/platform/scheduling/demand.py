@@ -46,9 +46,12 @@ def resolve(run_input: Mapping[str, Any], cluster: Cluster) -> Demand:
     """
     requested = compute_of(run_input)
     _check_numbers(requested)
-    if requested.get("cluster") not in {None, "", cluster.name}:
+    if requested.get("cluster") not in {None, "", cluster.name, *cluster.aliases}:
+        names = ", ".join((cluster.name, *cluster.aliases))
         raise RequestError(
-            400, f"Cluster {requested['cluster']!r} is not known here; it could be: {cluster.name}."
+            400,
+            f"Cluster {requested['cluster']!r} is not known here; it could be: {names}. To let this platform answer to "
+            f"that name too: python -m mcli.platform configure --cluster-name {cluster.name} --cluster-name NAME",
         )
     node_names = tuple(requested.get("nodeNames") or ())
     nodes = _node_count(requested, node_names)

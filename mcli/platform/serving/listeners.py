@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-__all__ = ["listen", "loopback", "port_of"]
+__all__ = ["listen", "loopback", "network", "port_of"]
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,26 @@ def loopback(remembered: Path, port: int, *, runs_live: bool) -> Generator[list[
     finally:
         for each in listeners:
             each.close()
+
+
+@contextmanager
+def network(host: str, remembered: Path, port: int) -> Generator[list[socket.socket]]:
+    """Listen on an address that other machines reach while a `with` block lasts; on none for an empty `host`.
+
+    Args:
+        host: The address.
+        remembered: File that holds the port of the last server.
+        port: Where to listen; 0 for where the last server did, else for any free port.
+
+    Raises:
+        OSError: The port is taken, or the address is not one of this machine.
+    """
+    if not host:
+        yield []
+        return
+    with listen(host, port or next(iter(_read_ports(remembered)), 0)) as listener:
+        remembered.write_text(str(port_of(listener)))
+        yield [listener]
 
 
 def _read_ports(file: Path) -> list[int]:
