@@ -48,15 +48,18 @@ def get_run_logs(
 ) -> Coroutine[Any, Any, str]:
     """Return the log of a run as it is now.
 
-    Bytes that are no UTF-8 become U+FFFD. Logs of single GPUs exist for runs that Composer or LLM Foundry launched.
+    Bytes that are not UTF-8 become U+FFFD. Logs of single GPUs exist for runs that Composer or LLM Foundry launched.
 
     Args:
+        run: The run, or its name.
         rank: Deprecated name of `node_rank`.
         node_rank: Node whose log is read, from 0; default: the lowest there is.
         local_gpu_rank: GPU on that node, from 0.
         global_gpu_rank: GPU of the whole run, from 0, in place of node and local rank.
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
         failed: Whether to read the log of the first rank that failed.
-        resumption: Attempt whose log is read, from 0; default: the last.
+        resumption: Resumption whose log is read, from 0; default: the last.
         tail: Characters from the end; default: all.
         container: Container whose log is read; default: `MAIN`.
 
@@ -98,7 +101,17 @@ def follow_run_logs(
     Lines come as they complete and keep their newline: `print(line, end="")`. The iteration survives lost connections
     without losing or repeating a byte, and ends early with `close()` or by leaving the loop.
 
-    The arguments are those of `get_run_logs`.
+    Args:
+        run: The run, or its name.
+        rank: Node whose log is followed, from 0, as `node_rank`; default: the lowest there is.
+        node_rank: Node whose log is followed, from 0; default: the lowest there is.
+        local_gpu_rank: GPU on that node, from 0.
+        global_gpu_rank: GPU of the whole run, from 0, in place of node and local rank.
+        timeout: Seconds for the whole iteration; see `mcli.runs`. A run may take some time to say anything.
+        future: Whether to return futures at once; see below and `mcli.runs`.
+        resumption: Resumption whose log is followed, from 0; default: the last.
+        tail: Characters from the end to begin with; default: all.
+        container: Container whose log is followed; default: `MAIN`.
 
     Returns:
         A generator of lines. With `future=True` a Future of an iterator of Futures, one for each line; the last one

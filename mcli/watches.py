@@ -37,6 +37,11 @@ def watch_run_status(
     Each comes as a new `Run`; the last one, with a terminal status, is read anew with details and reason. The
     iteration survives lost connections without losing or repeating a status.
 
+    Args:
+        run: The run, or its name.
+        timeout: Seconds for the whole iteration; see `mcli.runs`. A run may take some time to change its status.
+        future: Whether to return futures at once; see below and `mcli.runs`.
+
     Returns:
         A generator of runs. With `future=True` an iterator of Futures, so that many runs can be watched at once; the
         last Future raises StopAsyncIteration.
@@ -67,7 +72,10 @@ def wait_for_run_status(
     and looks at its `status` and `reason`.
 
     Args:
-        status: Status to wait for; text in any letter case.
+        run: The run, or its name.
+        status: Status to wait for, as `RunStatus` or text in any letter case.
+        timeout: Seconds to wait at most; see `mcli.runs`.
+        future: Whether to return a future at once; see `mcli.runs`.
 
     Returns:
         The run, with details.
