@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from mcli.platform.clock import VirtualClock
 from mcli.platform.errors import RequestError
+from mcli.platform.state import records, removals
 from mcli.platform.state.hub import Change
-from mcli.platform.state.store import Once, Store, Transaction
+from mcli.platform.state.store import Once, Store, Transaction, migrate
 
 
 def run(
@@ -173,5 +175,45 @@ def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
 
     async def use(store: Store) -> None:
         assert 0o600 == (tmp_path / "state.sqlite3").stat().st_mode & 0o777
+
+    run(tmp_path, use)
+
+
+def test_a_store_of_the_first_version_is_opened(tmp_path: Path) -> None:
+    """What an earlier version stored is there, and the files of what it deleted will go."""
+    with closing(sqlite3.connect(tmp_path / "state.sqlite3")) as db, db:
+        migrate(db, 1)
+        db.execute("INSERT INTO users VALUES ('u', 'ann', 'ann@localhost', 'local', 0)")
+        for name, deleted in (("a", 0), ("b", 1)):
+            row = (name, name, "u", "STOPPED", "TRAINING", "local", "None", 0, "2024", None, deleted, "{}")
+            columns = (
+                "id, name, owner, status, run_type, cluster, gpu_type, gpus, created_at, ended_at, is_deleted"
+            )
+            marks = ", ".join("?" * len(row))
+            db.execute(f"INSERT INTO runs ({columns}, document) VALUES ({marks})", row)
+
+    async def use(store: Store) -> None:
+        assert ["ann"] == await store.read(names)
+        assert {"b": "b"} == await store.read(lambda db: removals.due(db, "2025"))
+
+    run(tmp_path, use)
+
+
+def test_a_run_that_cannot_be_read_harms_no_other(tmp_path: Path) -> None:
+    """A document that somebody broke is left out of lists, and told in the log."""
+
+    def work(transaction: Transaction) -> list[str]:
+        add(transaction, "u")
+        for name in ("a", "b"):
+            values = (name, name, "u", "RUNNING", "TRAINING", "local", "None", 0, "2024", 0, '{"demand": 1}')
+            columns = (
+                "id, name, owner, status, run_type, cluster, gpu_type, gpus, created_at, is_deleted, document"
+            )
+            marks = ", ".join("?" * len(values))
+            transaction.db.execute(f"INSERT INTO runs ({columns}) VALUES ({marks})", values)
+        return [each.name for each in records.with_status(transaction.db, ["RUNNING"])]
+
+    async def use(store: Store) -> None:
+        assert [] == await store.write(work)
 
     run(tmp_path, use)

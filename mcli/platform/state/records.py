@@ -8,6 +8,7 @@ holds some more keys, which no schema shows.
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -34,10 +35,13 @@ __all__ = [
     "load",
     "load_all",
     "read",
+    "read_all",
     "save",
     "statuses",
     "with_status",
 ]
+
+log: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -306,6 +310,17 @@ def read(document: str) -> Run:
     )
 
 
+def read_all(rows: Iterable[sqlite3.Row]) -> list[Run]:
+    """Read stored runs; one that cannot be read, because somebody else wrote it, is left out and told in the log."""
+    runs = list[Run]()
+    for row in rows:
+        try:
+            runs.append(read(row["document"]))
+        except (ValueError, TypeError, KeyError):
+            log.exception("A stored run cannot be read: %.200s", row["document"])
+    return runs
+
+
 def load_all(db: sqlite3.Connection, run_ids: Sequence[str]) -> list[Run]:
     """Load runs by their ids, in the order of these."""
     return [load(db, run_id) for run_id in run_ids]
@@ -331,7 +346,7 @@ def with_status(db: sqlite3.Connection, statuses: Iterable[str]) -> list[Run]:
         f"SELECT document FROM runs WHERE status IN ({marks}) ORDER BY sequence",  # noqa: S608 - only marks
         wanted,
     )
-    return [read(row["document"]) for row in rows]
+    return read_all(rows)
 
 
 def statuses(db: sqlite3.Connection, run_ids: Iterable[str]) -> dict[str, str]:

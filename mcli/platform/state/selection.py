@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,13 @@ from mcli.platform.clock import format_bound
 from mcli.platform.errors import RequestError
 from mcli.platform.state import records
 from mcli.platform.state.records import Run
+from mcli.platform.state.search import Question, find
 from mcli.platform.state.users import User, all_users
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
 __all__ = ["Page", "changeable", "is_taken", "matching", "named", "page", "wanted"]
 
@@ -23,7 +26,6 @@ PAGE = 100
 LARGEST_PAGE = 10_000
 
 _COLUMNS = {
-    "name": "name",
     "status": "status",
     "clusterName": "cluster",
     "gpuType": "gpu_type",
@@ -31,6 +33,7 @@ _COLUMNS = {
     "runType": "run_type",
 }
 _TIMES = {"createdAt": "created_at", "endedAt": "ended_at"}
+_CURSOR = re.compile(r"run:(?P<created_at>[-:.0-9TZ]{24})/(?P<sequence>[0-9]{1,18})")
 
 
 @dataclass(frozen=True)
@@ -50,28 +53,34 @@ def wanted(data: Mapping[str, Any], field: str) -> list[Any] | None:
 
 def matching(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> list[Run]:
     """Load all runs that a `GetRunsInput` is about, newest first."""
-    condition, values = _condition(db, user, data)
-    return _load(db, condition, values)
+    return records.read_all(find(db, _question(db, user, data)))
 
 
 def page(db: sqlite3.Connection, user: User, data: Mapping[str, Any], run_types: Sequence[str] = ()) -> Page:
     """Load one page of the runs that a `GetRunsPaginatedInput` is about.
 
     A page starts after the last run of the one before it, so runs that are created meanwhile move nothing.
+
+    Args:
+        db: What is stored.
+        user: Who asks.
+        data: The request.
+        run_types: The only types that are meant; any if there are none.
+
+    Raises:
+        RequestError: 400 for a limit that is out of range, or a cursor of somebody else.
     """
-    condition, values = _condition(db, user, data)
     limit = PAGE if data.get("limit") is None else int(data["limit"])
     if not 1 <= limit <= LARGEST_PAGE:
         raise RequestError(400, f"limit must be from 1 to {LARGEST_PAGE}, not {limit}.")
+    question = _question(db, user, data)
     if run_types:
-        condition += f" AND run_type IN ({_marks(run_types)})"
-        values += run_types
+        question.among["run_type"] = run_types
     if data.get("cursor"):
-        condition += " AND sequence < ?"
-        values.append(_read_cursor(data["cursor"]))
-    rows = _rows(db, condition + " ORDER BY sequence DESC LIMIT ?", [*values, limit + 1])
-    runs = [records.read(row["document"]) for row in rows[:limit]]
-    return Page(runs, _cursor(rows[limit - 1]["sequence"]) if len(rows) > limit else None)
+        question.after = _read_cursor(data["cursor"])
+    rows = find(db, question, limit + 1)
+    runs = records.read_all(rows[:limit])
+    return Page(runs, _cursor(rows[limit - 1]) if len(rows) > limit else None)
 
 
 def changeable(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> list[Run]:
@@ -102,14 +111,10 @@ def named(db: sqlite3.Connection, name: str, *, deleted: bool = False) -> Run:
     Raises:
         RequestError: 404 when there is no such run.
     """
-    rows = _rows(db, "name = ?", [name])
-    if (
-        not rows
-        or (run := records.read(rows[0]["document"])).name != name
-        or (run.is_deleted and not deleted)
-    ):
+    rows = find(db, Question(names=[name], deleted=deleted))
+    if not rows:
         raise not_found(name)
-    return run
+    return records.read(rows[0]["document"])
 
 
 def not_found(name: str) -> RequestError:
@@ -122,26 +127,19 @@ def is_taken(db: sqlite3.Connection, name: str) -> bool:
     return db.execute("SELECT 1 FROM runs WHERE name = ?", (name,)).fetchone() is not None
 
 
-def _condition(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> tuple[str, list[Any]]:
+def _question(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> Question:
     filters = data.get("filters") or {}
-    parts, values = ["1"], list[Any]()
-    for key, column in _COLUMNS.items():
-        if (among := wanted(data, key)) is not None:
-            collation = "NOCASE" if key == "gpuType" else "BINARY"  # the names of cards have no one spelling
-            parts.append(f"{column} COLLATE {collation} IN ({_marks(among)})")
-            values += among
-    for key, column in _TIMES.items():
-        for operator, sign in (("gte", ">="), ("lt", "<")):
-            if (moment := (filters.get(key) or {}).get(operator)) is not None:
-                parts.append(f"{column} {sign} ?")
-                values.append(format_bound(moment))
-    if not data.get("includeDeleted"):
-        parts.append("is_deleted = 0")
-    owners = _owners(db, user, data)
-    if owners is not None:
-        parts.append(f"owner IN ({_marks(owners)})")
-        values += owners
-    return " AND ".join(parts), values
+    among: dict[str, Sequence[Any]] = {
+        column: values for key, column in _COLUMNS.items() if (values := wanted(data, key)) is not None
+    }
+    spans = {column: _span(filters[key]) for key, column in _TIMES.items() if filters.get(key)}
+    owners, names = _owners(db, user, data), wanted(data, "name")
+    return Question(owners, names, among, spans, deleted=bool(data.get("includeDeleted")))
+
+
+def _span(wanted: Mapping[str, datetime | None]) -> tuple[str | None, str | None]:
+    begin, end = wanted.get("gte"), wanted.get("lt")
+    return (None if begin is None else format_bound(begin)), (None if end is None else format_bound(end))
 
 
 def _owners(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> list[str] | None:
@@ -161,28 +159,12 @@ def _owners(db: sqlite3.Connection, user: User, data: Mapping[str, Any]) -> list
     ]
 
 
-def _rows(db: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[sqlite3.Row]:
-    statement = f"SELECT sequence, document FROM runs WHERE {condition}"  # noqa: S608 - values are parameters
-    return db.execute(statement, values).fetchall()
+def _cursor(row: sqlite3.Row) -> str:
+    return base64.urlsafe_b64encode(f"run:{row['created_at']}/{row['sequence']}".encode()).decode()
 
 
-def _load(db: sqlite3.Connection, condition: str, values: Sequence[Any]) -> list[Run]:
-    return [records.read(row["document"]) for row in _rows(db, condition + " ORDER BY sequence DESC", values)]
-
-
-def _marks(values: Sequence[Any]) -> str:
-    return ", ".join("?" * len(values))
-
-
-def _cursor(sequence: int) -> str:
-    return base64.urlsafe_b64encode(f"run:{sequence}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> int:
-    try:
-        kind, _, number = base64.urlsafe_b64decode(cursor).decode().partition(":")
-        if kind == "run":
-            return int(number)
-    except (ValueError, binascii.Error):
-        pass
-    raise RequestError(400, f"Cursor {cursor[:100]!r} is not one of this platform.")
+def _read_cursor(cursor: str) -> tuple[str, int]:
+    with suppress(ValueError):
+        if found := _CURSOR.fullmatch(base64.urlsafe_b64decode(cursor).decode()):
+            return found["created_at"], int(found["sequence"])
+    raise RequestError(400, f"cursor must be one that this platform gave, not {cursor[:100]!r}.")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-__all__ = ["Once", "Store", "Transaction"]
+__all__ = ["Once", "Store", "Transaction", "migrate"]
 
 T = TypeVar("T")
 
@@ -72,6 +72,18 @@ _MIGRATIONS = (
     CREATE TABLE removals (run_id TEXT PRIMARY KEY, deleted_at TEXT NOT NULL);
     INSERT INTO removals SELECT id, created_at FROM runs WHERE is_deleted = 1;
     """,
+    """
+    DROP INDEX runs_by_owner;
+    DROP INDEX runs_by_status;
+    CREATE INDEX runs_in_status ON runs (status);
+    CREATE INDEX runs_by_created_at ON runs (owner, is_deleted, created_at);
+    CREATE INDEX runs_by_ended_at ON runs (owner, is_deleted, ended_at, created_at);
+    CREATE INDEX runs_by_status ON runs (owner, is_deleted, status, created_at);
+    CREATE INDEX runs_by_run_type ON runs (owner, is_deleted, run_type, created_at);
+    CREATE INDEX runs_by_cluster ON runs (owner, is_deleted, cluster, created_at);
+    CREATE INDEX runs_by_gpu_type ON runs (owner, is_deleted, gpu_type COLLATE NOCASE, created_at);
+    CREATE INDEX runs_by_gpus ON runs (owner, is_deleted, gpus, created_at);
+    """,
 )
 """One script for each `user_version`. Never edited after a release, only added to."""
 
@@ -110,7 +122,7 @@ class Store:
         self._connections: list[sqlite3.Connection] = []
         self._writer = ThreadPoolExecutor(1, "mcli-store-writer")
         self._readers = ThreadPoolExecutor(READERS, "mcli-store-reader")
-        _migrate(path)
+        _open(path)
 
     async def write(self, work: Callable[[Transaction], T], once: Once | None = None) -> T:
         """Do `work` in one transaction and return what it returns; whatever it raises undoes it.
@@ -185,12 +197,17 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _migrate(path: Path) -> None:
+def _open(path: Path) -> None:
     path.touch(mode=0o600)
     with closing(_connect(path)) as db:
         db.execute("PRAGMA journal_mode = WAL")
-        version: int = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(_MIGRATIONS):
+        if db.execute("PRAGMA user_version").fetchone()[0] > len(_MIGRATIONS):
             raise RuntimeError(f"{path} was written by a newer version of mcli; update mcli to open it.")
-        for number, script in enumerate(_MIGRATIONS[version:], version + 1):
-            db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
+        migrate(db)
+
+
+def migrate(db: sqlite3.Connection, to: int = len(_MIGRATIONS)) -> None:
+    """Bring a database, which may be empty, to the form that this version works with, or to that of an earlier one."""
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    for number, script in enumerate(_MIGRATIONS[version:to], version + 1):
+        db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")
