@@ -126,7 +126,20 @@ def _section(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def _integration(item: Mapping[str, Any]) -> dict[str, Any]:
     kind = item.get("integration_type") or item["type"]
     params = {key: value for key, value in item.items() if key not in {"integration_type", "type"}}
+    params |= _absolute(str.__str__(kind), params)
     return {"type": str.__str__(kind), "params": json_value(_camel_keys(params), plain)}
+
+
+def _absolute(kind: str, params: Mapping[Any, Any]) -> dict[str, str]:
+    """Return the path of a folder of this machine as the platform can find it, which is in another folder."""
+    name = {"local_dir": "path", "git_repo": "git_repo"}.get(kind)
+    value = params.get(name)
+    if name is None or not isinstance(value, str | os.PathLike):
+        return {}
+    path = os.fspath(value)
+    if kind == "local_dir" or path.partition("/")[0] in {"~", ".", ".."}:
+        return {name: os.path.abspath(os.path.expanduser(path))}  # noqa: PTH100, PTH111 - a text, links kept
+    return {}
 
 
 def _env_variables(variables: Any) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from mcli_mapi.base_model import UNSET, UnsetType
 from mcli_mapi.input_types import (
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mcli_mapi.client import Mapi
     from mcli_mapi.fragments import DetailedRunsPageFields, RunFields, RunsPageFields
 
+    from mcli._core.transport import HttpTransport
     from mcli.enums import RunType
     from mcli.status import RunStatus
 
@@ -100,7 +101,14 @@ def create_run(
 
 
 async def _created(client: Mapi, sent: CreateRunInput) -> list[Run]:
+    await _check_folders(client, sent.run_input)
     return [run_of(each) for each in (await client.create_run(sent)).create_run]
+
+
+async def _check_folders(client: Mapi, sent: RunInput) -> None:
+    """Refuse a run that takes a folder of this machine along, where nobody could copy it."""
+    if any(each.type_ == "local_dir" for each in sent.integrations or ()):
+        await cast("HttpTransport", client.transport).require_copies()
 
 
 @mutation
@@ -143,6 +151,7 @@ def create_interactive_run(
 
 
 async def _created_interactive(client: Mapi, sent: CreateInteractiveRunInput) -> list[Run]:
+    await _check_folders(client, sent.run_input)
     return [run_of(each) for each in (await client.create_interactive_run(sent)).create_interactive_run]
 
 

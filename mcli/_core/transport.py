@@ -121,13 +121,20 @@ class _Known:
 
     remembers_keys: bool | None = None
     """Whether it answers a request with the key of an earlier one by the earlier one's answer."""
+    copies_folders: bool | None = None
+    """Whether it is on this machine and takes folders of it along with a run."""
 
     def learn(self, response: httpx.Response) -> None:
         """Take note of what an answer tells."""
-        if response.headers.get("accept-idempotency-key") == "true":
-            self.remembers_keys = True
-        elif response.status_code == httpx.codes.OK and self.remembers_keys is None:
-            self.remembers_keys = False
+        is_ok = response.status_code == httpx.codes.OK
+        for name, header in {
+            "remembers_keys": "accept-idempotency-key",
+            "copies_folders": "accept-local-dir",
+        }.items():
+            if response.headers.get(header) == "true":
+                setattr(self, name, True)
+            elif is_ok and getattr(self, name) is None:
+                setattr(self, name, False)
 
     def close(self) -> None:
         """Do nothing: it is forgotten with the connections."""
@@ -215,12 +222,29 @@ class HttpTransport:
         """Return what all calls over this connection share, made at the first use; it has `aclose`."""
         return resource((what, self._connection.endpoint, self._connection.authorization()), make)
 
+    async def require_copies(self) -> None:
+        """Refuse a run that takes a folder of this machine along, if the endpoint does not copy it.
+
+        Raises:
+            MAPIException: 400, it does not.
+        """
+        if not await self._tells("copies_folders"):
+            raise MAPIException(
+                400,
+                f"Integration local_dir needs a platform on this machine, which {self._wire.url} is not: "
+                "it would have to copy the folder. Use git_repo, or MCLI_MODE=LOCAL.",
+            )
+
     async def _remembers(self) -> bool:
-        """Tell whether the endpoint answers a repeated key with its first answer; ask it if that is not known yet."""
+        """Tell whether the endpoint answers a repeated key with its first answer."""
+        return await self._tells("remembers_keys")
+
+    async def _tells(self, what: str) -> bool:
+        """Tell what the endpoint declares; ask it if that is not known yet."""
         content = _body("query Ping { __typename }", "Ping", {})
         refused = 0
         for number in itertools.count(1):
-            if self._known.remembers_keys is not None:
+            if getattr(self._known, what) is not None:
                 break
             try:
                 await self._try(Result, content, {}, changes=False)
@@ -230,7 +254,7 @@ class HttpTransport:
                 if wait is None or refused == QUESTIONS or wait > LONGEST_QUESTION or _too_late(wait):
                     break
                 await self._wire.sleep(wait)
-        return bool(self._known.remembers_keys)
+        return bool(getattr(self._known, what))
 
 
 class _Failed(Exception):  # noqa: N818 - a try's, not the call's

@@ -284,7 +284,7 @@ class Platform:
         self._announced["cluster"] = _summary(cluster)
         self._controller = Controller(services, hub, cluster)
         logs = Logs(store, hub, folders, self._log_limit)
-        api = Api(store, Resolvers(cluster, vault), Watches(store, hub), logs)
+        api = Api(store, Resolvers(cluster, vault, folders), Watches(store, hub), logs)
         self._server = Server(api, self._keys, Access(self._outside.hosts))
         self._removal = Removal(store, folders, self._clock)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DEEPEST", "LARGEST_INT", "given", "is_text", "load_json", "to_text"]
+__all__ = ["DEEPEST", "LARGEST_INT", "given", "is_text", "is_true", "load_json", "to_text"]
 
 LARGEST_INT = 2**31 - 1
 """The largest `Int` of GraphQL."""
@@ -72,3 +72,12 @@ def _prune(value: Any, levels: int = 2 * DEEPEST) -> Any:
         case list():
             return [_prune(each, levels - 1) for each in value]
     return value
+
+
+def is_true(value: object) -> bool:
+    """Read a switch that may be a text: `False`, `"False"` and `"0"` are off.
+
+    >>> is_true("False"), is_true(None), is_true("true"), is_true(True)
+    (False, False, True, True)
+    """
+    return str(value).lower() not in {"false", "0", "no", "none", ""}

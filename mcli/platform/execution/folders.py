@@ -144,6 +144,15 @@ class RunFolders:
         """Return the folder of a resumption, which holds those of its nodes."""
         return self.root / run_name / str(resumption)
 
+    def code(self, run_name: str) -> Path:
+        """Return where the copies of local folders are that a run takes with it."""
+        return self.root / run_name / "code"
+
+    @property
+    def incoming(self) -> Path:
+        """Where such copies are made until a run has them; what a killed server has left there is of no use."""
+        return self.root.with_name("incoming")
+
     @property
     def _open(self) -> Path:
         return self.root.with_name("open")
@@ -172,6 +181,7 @@ class RunFolders:
 
     def discard(self, run_name: str) -> None:
         """Remove what a run has made, but not its logs."""
+        shutil.rmtree(self.code(run_name), ignore_errors=True)
         for node in self.nodes(run_name):
             node.discard()
 

@@ -88,7 +88,7 @@ def _prepare_node(
         base=_base_environment(folder, site, is_real=is_real),
     )
     places = _places(folder, secrets)
-    argv = _bash(_text(run, folder, {} if is_real else places), folder)
+    argv = _bash(_text(run, folder, site.folders.code(run.name), {} if is_real else places), folder)
     return Rank(
         folder=str(folder.path),
         argv=inside(_layout(folder, places, base), folder.layout, argv) if is_real else argv,
@@ -124,7 +124,7 @@ def _layout(folder: NodeFolder, places: Mapping[str, str], base: Base) -> Layout
     return Layout(str(folder.root), folders, protected, start=WORKSPACE)
 
 
-def _text(run: Run, folder: NodeFolder, mount_map: Mapping[str, str]) -> str:
+def _text(run: Run, folder: NodeFolder, code: Path, mount_map: Mapping[str, str]) -> str:
     """Return the script of a node, and leave the variables that only its set-up may see in a file."""
     private = set_up_environment(os.environ)
     if private:
@@ -135,6 +135,7 @@ def _text(run: Run, folder: NodeFolder, mount_map: Mapping[str, str]) -> str:
         mount_map=mount_map,
         private=folder.private if private else None,
         why=folder.why,
+        code=code,
     )
 
 

@@ -34,6 +34,7 @@ def script(
     mount_map: Mapping[str, str],
     private: Path | None = None,
     why: Path | None = None,
+    code: Path | None = None,
 ) -> str:
     """Return the script that `bash -c` runs on each node of a run.
 
@@ -44,11 +45,13 @@ def script(
     ones that the command or an integration names are replaced, and a line in the log says so.
 
     `private` is a file of variables for the integrations alone, as `exports` writes it: it is removed before
-    the command. `why` is a file into which the script writes what failed.
+    the command. `why` is a file into which the script writes what failed, `code` the folder with the copies of
+    local folders.
     """
     replacement = Replacement(mount_map)
-    set_up = SetUp(replacement.path, private)
-    steps = [line for each in run_input.get("integrations") or () for line in set_up.lines(each)]
+    set_up = SetUp(replacement.path, private, code)
+    integrations = enumerate(run_input.get("integrations") or ())
+    steps = [line for number, each in integrations for line in set_up.lines(number, each)]
     command = executable(replacement.command(str(run_input.get("command") or "")))
     notices = [say(f"{place} is {mount_map[place]} on this machine.") for place in sorted(replacement.used)]
     forget = [f"rm -f -- {shlex.quote(str(private))}"] if private else []

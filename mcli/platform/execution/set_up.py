@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcli.platform.values import is_true
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -35,25 +37,34 @@ class SetUp:
     private: Path | None = None
     """File with variables that the steps may see and the command may not."""
 
-    def lines(self, integration: Mapping[str, Any]) -> Iterator[str]:
+    code: Path | None = None
+    """Where the copies of the run's local folders are, each by the number of its integration."""
+
+    def lines(self, number: int, integration: Mapping[str, Any]) -> Iterator[str]:
         """Yield the lines of one integration; none for those that only set variables."""
         kind, parameters = str(integration["type"]), integration.get("params") or {}
         if kind == "git_repo":
             yield from self._git_repo(parameters)
+        elif kind == "local_dir":
+            yield self._local_dir(number, str(parameters["path"]))
         elif kind == "pip_packages":
             packages = _words(parameters["packages"])
-            options = ["--upgrade"] if _is_true(parameters.get("upgrade")) else []
+            options = ["--upgrade"] if is_true(parameters.get("upgrade")) else []
             yield from self._pip(f"pip_packages {' '.join(packages)}", [*options, *packages])
         elif kind == "apt_packages":
             yield from self._apt(_words(parameters["packages"]))
 
+    def _local_dir(self, number: int, path: str) -> str:
+        copy, folder = shlex.quote(f"{self.code}/{number}/."), shlex.quote(f"./{_stem(path) or 'code'}")
+        return self._checked(f"local_dir {path}", f"mkdir -p {folder} && cp -RPp {copy} {folder}/")
+
     def _git_repo(self, parameters: Mapping[str, Any]) -> Iterator[str]:
-        repository = str(parameters["gitRepo"]).strip("/")
-        name = f"git_repo {repository}"
+        repository = _repository(str(parameters["gitRepo"]))
+        name = f"git_repo {_without_password(repository)}"
         folder = _folder(self.real(str(parameters.get("path") or _stem(repository))))
         branch, commit = parameters.get("gitBranch"), parameters.get("gitCommit")
         options = "" if commit or not branch else f" --branch={shlex.quote(str(branch))}"
-        clone = f"git clone --quiet{options} -- {shlex.quote(_url(parameters, repository))} {folder}"
+        clone = f"git clone --quiet --no-hardlinks{options} -- {_source(parameters, repository)} {folder}"
         checkout = f" && git -C {folder} checkout --quiet {shlex.quote(str(commit))} --" if commit else ""
         yield self._checked(name, f"{clone}{checkout}")
         if pip := parameters.get("pipInstall"):
@@ -89,24 +100,44 @@ def say(text: str) -> str:
     return f"mcli_say {shlex.quote(text)}"
 
 
-def _stem(repository: str) -> str:
-    return repository.rsplit("/", 1)[-1].removesuffix(".git")
+def _repository(given: str) -> str:
+    """Return a repository as it was given, without slashes around a name like `org/repository`.
 
-
-def _url(parameters: Mapping[str, Any], repository: str) -> str:
-    host = parameters.get("host") or "github.com"
-    if _is_true(parameters.get("sshClone", True)):
-        return f"git@{host}:{repository}"
-    return f"https://{host}/{repository}"
-
-
-def _is_true(value: object) -> bool:
-    """Read a switch that may be a text: `False`, `"False"` and `"0"` are off.
-
-    >>> _is_true("False"), _is_true(None), _is_true("true"), _is_true(True)
-    (False, False, True, True)
+    >>> _repository("org/repo/"), _repository("/home/me/repo/"), _repository("file:///srv/repo.git")
+    ('org/repo', '/home/me/repo', 'file:///srv/repo.git')
     """
-    return str(value).lower() not in {"false", "0", "no", "none", ""}
+    return given.rstrip("/") if _is_address(given) else given.strip("/")
+
+
+def _is_address(repository: str) -> bool:
+    """Tell a path of this machine, or a full URL, from a name on a host."""
+    return bool(re.match(r"/[^/]|~|\.{1,2}(/|$)|[a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:", repository))
+
+
+def _without_password(repository: str) -> str:
+    return re.sub(r"://[^/@]*@", "://", repository)
+
+
+def _stem(repository: str) -> str:
+    """Return the name of the folder that a repository gets.
+
+    >>> _stem("org/repo.git"), _stem("git@host:repo"), _stem("/home/me/repo/.git"), _stem("/home/me/a b/")
+    ('repo', 'repo', 'repo', 'a b')
+    """
+    path = repository.rstrip("/").removesuffix("/.git").removesuffix(".git")
+    return re.split(r"[/:]", path)[-1]
+
+
+def _source(parameters: Mapping[str, Any], repository: str) -> str:
+    """Return from where a repository is cloned, quoted."""
+    host = parameters.get("host") or "github.com"
+    if repository.startswith("~"):
+        return _folder(repository)
+    if _is_address(repository):
+        return shlex.quote(repository)
+    if is_true(parameters.get("sshClone", True)):
+        return shlex.quote(f"git@{host}:{repository}")
+    return shlex.quote(f"https://{host}/{repository}")
 
 
 def _folder(path: str) -> str:

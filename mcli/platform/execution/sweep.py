@@ -28,6 +28,7 @@ TEMPORARY = "mcli-local-"
 
 async def sweep_resumptions(folders: RunFolders, engine: Engine, living: Collection[str]) -> None:
     """Clear the resumptions that were begun and not cleared, but for those in `living`, by their ids."""
+    shutil.rmtree(folders.incoming, ignore_errors=True)
     for key, folder in folders.open_resumptions().items():
         if key not in living:
             ranks = tuple(each for each in sorted(folder.glob("[0-9]*")) if each.is_dir())

@@ -6,6 +6,7 @@ subprotocols and answer with the only form of error that clients can read.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -197,7 +198,8 @@ def _schema(resolvers: Resolvers, store: Store, watches: Watches, logs: Logs) ->
     for name, read in resolvers.queries.items():
         query[name].resolve = _query(read)
     for name, change in resolvers.mutations.items():
-        mutation[name].resolve = _mutation(change, store, watches, resolvers.settled.get(name))
+        settled, staged = resolvers.settled.get(name), resolvers.staged.get(name)
+        mutation[name].resolve = _mutation(change, store, watches, settled, staged)
     for name, source in {"watchRunStatus": watches.statuses, "getRunLogsV2": logs.read}.items():
         subscription[name].subscribe = _subscription(source)
         subscription[name].resolve = _event
@@ -226,12 +228,19 @@ def _query(read: Any) -> Any:
     return resolve
 
 
-def _mutation(change: Any, store: Store, watches: Watches, settled: Settled | None) -> Any:
+def _mutation(change: Any, store: Store, watches: Watches, settled: Settled | None, staged: Any) -> Any:
     async def resolve(_: object, info: GraphQLResolveInfo, **arguments: object) -> object:
         request, given = cast("Request", info.context), _checked(arguments)
-        answer = await store.write(
-            lambda transaction: change(transaction, request.user, *given), request.mark(str(info.path.key))
-        )
+        stage = await asyncio.to_thread(staged, *given) if staged else None
+        more = [stage] if stage else []
+        try:
+            answer = await store.write(
+                lambda transaction: change(transaction, request.user, *given, *more),
+                request.mark(str(info.path.key)),
+            )
+        finally:
+            if stage:
+                await asyncio.to_thread(stage.close)
         return await _settle(answer, request.user, store, watches, settled) if settled else answer
 
     return resolve

@@ -21,8 +21,10 @@ from mcli.platform.state.records import Run
 from mcli.platform.state.status import TERMINAL, Status
 from mcli.platform.state.users import User, all_users, emails
 from mcli.platform.submission import finetunes, runs
+from mcli.platform.submission.local_code import METADATA_KEY, Stage
 
 if TYPE_CHECKING:
+    from mcli.platform.execution.folders import RunFolders
     from mcli.platform.scheduling.cluster import Cluster
     from mcli.platform.state.store import Transaction
     from mcli.platform.state.vault import Vault
@@ -46,9 +48,10 @@ class Settled:
 class Resolvers:
     """What can be asked of a platform with this cluster. Each method is the field named in the tables."""
 
-    def __init__(self, machines: Cluster, vault: Vault) -> None:
+    def __init__(self, machines: Cluster, vault: Vault, folders: RunFolders | None = None) -> None:
         self._cluster = machines
         self._vault = vault
+        self._folders = folders
         self.queries: Mapping[str, Callable[..., object]] = {
             "getSecrets": secret_store.matching,
             "getClusters": self.get_clusters,
@@ -77,6 +80,10 @@ class Resolvers:
             "createPretrain": self.create_pretrain,
         }
         """Functions of transaction, user and the field's one or two arguments."""
+        self.staged: Mapping[str, Callable[[Data], Stage | None]] = dict.fromkeys(
+            ("createRun", "createInteractiveRun"), self._stage
+        )
+        """What takes long and is done before the transaction of a mutation, which then gets it as its last argument."""
         self.settled: Mapping[str, Settled] = {
             "startRuns": Settled(tuple(set(Status) - {Status.TERMINATING}), _to_wire),
             "stopRuns": Settled(TERMINAL, _to_wire),
@@ -105,17 +112,36 @@ class Resolvers:
     def create_secret(self, transaction: Transaction, user: User, data: Data) -> Answer:
         return [secret_store.create(transaction, self._vault, user, data)]
 
-    def create_run(self, transaction: Transaction, user: User, data: Data) -> Answer:
-        return [runs.create(transaction, user, data["runInput"], self._cluster).to_wire(user.email)]
+    def _stage(self, data: Data) -> Stage | None:
+        needed = self._folders is not None and Stage.is_needed(data["runInput"])
+        return Stage(self._folders.incoming, data["runInput"]) if self._folders and needed else None
 
-    def create_interactive_run(self, transaction: Transaction, user: User, data: Data) -> Answer:
-        return [runs.create_interactive(transaction, user, data, self._cluster).to_wire(user.email)]
+    def create_run(
+        self, transaction: Transaction, user: User, data: Data, stage: Stage | None = None
+    ) -> Answer:
+        run = runs.create(transaction, user, data["runInput"], self._cluster, _notes(stage))
+        return [self._with_code(run, stage).to_wire(user.email)]
+
+    def _with_code(self, run: Run, stage: Stage | None) -> Run:
+        if stage and self._folders:
+            stage.keep(self._folders.code(run.name))
+        return run
+
+    def create_interactive_run(
+        self, transaction: Transaction, user: User, data: Data, stage: Stage | None = None
+    ) -> Answer:
+        run = runs.create_interactive(transaction, user, data, self._cluster, _notes(stage))
+        return [self._with_code(run, stage).to_wire(user.email)]
 
     def create_finetune(self, transaction: Transaction, user: User, data: Data) -> Answer:
         return [finetunes.create(transaction, user, data["config"], self._cluster, self._vault)]
 
     def create_pretrain(self, transaction: Transaction, user: User, data: Data) -> Answer:
         return [finetunes.create_pretrain(transaction, user, data, self._cluster).to_wire(user.email)]
+
+
+def _notes(stage: Stage | None) -> dict[str, Any]:
+    return {METADATA_KEY: stage.metadata} if stage else {}
 
 
 def get_runs(db: sqlite3.Connection, user: User, data: Data) -> Answer:

@@ -28,7 +28,7 @@ PATH = "/graphql"
 LARGEST_BODY = 64 << 20  # bytes: 200 metadata values of 100,000 bytes, escaped
 _JSON = "application/json"
 _GRAPHQL = "application/graphql-response+json"
-_HEADERS = [(b"accept-idempotency-key", b"true")]
+_HEADERS = [(b"accept-idempotency-key", b"true"), (b"accept-local-dir", b"true")]
 
 
 @dataclass(frozen=True)

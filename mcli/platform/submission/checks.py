@@ -49,6 +49,7 @@ _LISTS = {*_COMMAND_LINES, "tags"}
 """Parameters of integrations that are several words, as a text or as a list."""
 _REQUIRED_PARAMETERS = {
     "git_repo": ("gitRepo",),
+    "local_dir": ("path",),
     "pip_packages": ("packages",),
     "apt_packages": ("packages",),
     "wandb": ("project",),

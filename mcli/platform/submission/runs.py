@@ -63,8 +63,14 @@ _READABLE = {
 """Event types of clients of all versions; 0.6.36 cannot read a run that has any other."""
 
 
-def create(transaction: Transaction, user: User, run_input: Mapping[str, Any], cluster: Cluster) -> Run:
-    """Submit a training run.
+def create(
+    transaction: Transaction,
+    user: User,
+    run_input: Mapping[str, Any],
+    cluster: Cluster,
+    notes: Mapping[str, Any] | None = None,
+) -> Run:
+    """Submit a training run; `notes` of the platform are added to its metadata.
 
     Raises:
         RequestError: 400 when it cannot ever run.
@@ -72,16 +78,23 @@ def create(transaction: Transaction, user: User, run_input: Mapping[str, Any], c
     sent = given(run_input)
     check_run(sent)
     hero = (sent.get("metadata") or {}).get(_HERO)
-    return submit(transaction, user, sent, sent, cluster, run_type="HERO_RUN" if hero else "TRAINING")
+    executed = {**sent, "metadata": {**(sent.get("metadata") or {}), **notes}} if notes else sent
+    return submit(transaction, user, sent, executed, cluster, run_type="HERO_RUN" if hero else "TRAINING")
 
 
 def create_interactive(
-    transaction: Transaction, user: User, data: Mapping[str, Any], cluster: Cluster
+    transaction: Transaction,
+    user: User,
+    data: Mapping[str, Any],
+    cluster: Cluster,
+    notes: Mapping[str, Any] | None = None,
 ) -> Run:
     """Submit a run that only waits, for an hour unless `seconds` says otherwise."""
     sent = given(data["runInput"])
     executed, seconds = interactive(sent, data.get("seconds"))
     check_run(executed)
+    if notes:
+        executed["metadata"] = {**(executed.get("metadata") or {}), **notes}
     executed["scheduling"] = {**(executed.get("scheduling") or {}), "maxDuration": seconds / SECONDS_PER_HOUR}
     return submit(transaction, user, sent, executed, cluster, run_type="INTERACTIVE")
 
