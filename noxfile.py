@@ -152,3 +152,10 @@ def codegen(session: nox.Session) -> None:
     """Write what follows from the schema, the operations and the table of names."""
     session.install(*dependency_groups(PROJECT, "codegen"))
     session.run("python", "-m", "codegen")
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the site into `site/`; fail where a link, an anchor or a name leads nowhere."""
+    session.install("-e", ".[local]", *dependency_groups(PROJECT, "docs"))
+    session.run("zensical", "build", "--clean", "--strict", *session.posargs)
