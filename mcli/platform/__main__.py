@@ -7,6 +7,7 @@ import math
 import os
 import re
 import sys
+from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -83,6 +84,20 @@ def _parser() -> _Parser:
     stop = add("stop", commands.stop, "stop the platform; runs go on", folder)
     stop.add_argument("--stop-runs", action="store_true", help="stop the runs first")
     stop.add_argument("--timeout", type=_seconds, default=60.0, help="seconds to wait for the end")
+    prune = add("prune", commands.prune, "remove the files of runs that ended long ago", folder)
+    prune.add_argument(
+        "--older-than",
+        type=_age,
+        required=True,
+        metavar="AGE",
+        help="how long ago the runs ended, like 7d or 12h",
+    )
+    prune.add_argument("--keep-logs", action="store_true", help="remove only what the runs have made")
+    reset = add("reset", commands.reset, "remove runs, logs, secrets and keys; settings stay", folder)
+    reset.add_argument("--yes", "-y", action="store_true", help="do not ask on a terminal")
+    reset.add_argument(
+        "--timeout", type=_seconds, default=60.0, help="seconds to wait for the end of the platform"
+    )
     logs = add("logs", commands.logs, "print the log of a run", folder)
     logs.add_argument("run", help="name of the run")
     logs.add_argument("--follow", "-f", action="store_true", help="go on until the run has ended")
@@ -161,6 +176,24 @@ def _size(text: str) -> int:
     if not found or not int(found[1]):
         raise argparse.ArgumentTypeError(f"must be a size like 10GiB, not {text!r}")
     return int(found[1]) << 10 * " kmgt".index(found[2][:1].lower().replace("b", "") or " ")
+
+
+def _age(text: str) -> timedelta:
+    """Read a span of time.
+
+    >>> _age("7d"), _age("1.5h")
+    (datetime.timedelta(days=7), datetime.timedelta(seconds=5400))
+    """
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text.strip().lower())
+    try:
+        return timedelta(**{units[found[2]]: float(found[1])}) if found else _no_age(text)
+    except OverflowError:
+        return _no_age(text)
+
+
+def _no_age(text: str) -> NoReturn:
+    raise argparse.ArgumentTypeError(f"must be a span of time like 7d, 12h or 30m, not {text!r}")
 
 
 def _seconds(text: str) -> float:

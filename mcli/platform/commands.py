@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from mcli.platform import cleaning
 from mcli.platform.execution import namespace
 from mcli.platform.execution.folders import RunFolders
 from mcli.platform.log_printer import print_log
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from mcli.platform.service import Platform
 
-__all__ = ["configure", "logs", "serve", "start", "status", "stop"]
+__all__ = ["configure", "logs", "prune", "reset", "serve", "start", "status", "stop"]
 
 _NOT_RUNNING = 3
 _ALREADY_SERVED = 4
@@ -181,6 +182,38 @@ def logs(options: argparse.Namespace) -> int:
         return _NOT_RUNNING
     print_log(found, options.run, node=options.node, follow=options.follow)
     return 0
+
+
+def prune(options: argparse.Namespace) -> int:
+    """Remove the files of runs that ended long ago; print how many, and what that frees."""
+    print(json.dumps(cleaning.prune(options.data_dir, options.older_than, keep_logs=options.keep_logs)))
+    return 0
+
+
+def reset(options: argparse.Namespace) -> int:
+    """Stop the platform with its runs, and remove everything of it but the settings."""
+    if not options.data_dir.exists():
+        return 0
+    if sys.stdin.isatty() and not options.yes:
+        answer = input(
+            f"Stop the platform in {options.data_dir}, and remove its runs, logs, secrets and keys? [y/N] "
+        )
+        if answer.strip().lower() not in {"y", "yes"}:
+            return 1
+    options.stop_runs = True
+    stop(options)
+    if cleaning.has_live_runs(options.data_dir):
+        _end_runs(options.data_dir)
+    cleaning.reset(options.data_dir)
+    return 0
+
+
+def _end_runs(data_dir: Path) -> None:
+    """Stop the runs that go on without a platform."""
+    from mcli.platform.service import Platform  # as in `serve`
+
+    with Platform(data_dir):
+        pass
 
 
 def _wait_until(is_so: Callable[[], bool], seconds: float) -> bool:

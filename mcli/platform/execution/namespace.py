@@ -67,7 +67,8 @@ def sweep(root: Path) -> None:
         for name in files:
             path = Path(folder, name)
             ours = os.path.lexists("/" / path.relative_to(root))
-            if ours and (path.is_symlink() or path.stat().st_size == 0):
-                path.unlink()
+            with contextlib.suppress(FileNotFoundError):  # `prune` may sweep at the same time
+                if ours and (path.is_symlink() or path.stat().st_size == 0):
+                    path.unlink()
         with contextlib.suppress(OSError):
             Path(folder).rmdir()
