@@ -1,172 +1,161 @@
-"""Say what a change of the live schema means for us.
+"""Say what a change of the service's schema means for us.
 
-`python -m codegen.refresh URL` asks an endpoint for its schema and compares it with `schema/mapi.graphql`. It
-prints what breaks clients and what may surprise them, with `OURS` where an operation of ours is touched, and
-the places where our operations are no longer valid. The exit status is 1 if there are such places and 2 if
-the endpoint does not tell its schema. `--write` also puts the new schema in the place of ours. The key is
-read from `MOSAICML_API_KEY`.
+`python -m codegen.refresh SOURCE` compares a schema with ours: that of an endpoint (`https://…`), of a `.graphql` file,
+or of an introspection in a `.json` file. It tells every change, and which operations of ours it touches. The exit
+status is 0 if nothing of ours breaks, 1 if something does, 2 if the source cannot be read. `--write` takes the new
+schema into our file, whose comments, order and layout stay. The key is read from the environment variable that the
+settings name.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
-from graphql import (
-    GraphQLInputObjectType,
-    TypeInfo,
-    TypeInfoVisitor,
-    Visitor,
-    build_client_schema,
-    build_schema,
-    find_breaking_changes,
-    find_dangerous_changes,
-    get_introspection_query,
-    get_named_type,
-    parse,
-    print_schema,
-    validate,
-    visit,
-)
+from codegen.changes import Change, changes
+from codegen.introspection import RefreshError, schema_of
+from codegen.merging import merged
+from codegen.settings import DEFAULT, SettingsError, load
+from codegen.sources import SourceError, problems_of, read
+from codegen.usage import Use, by_coordinate, uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
-    from graphql import (
-        BreakingChange,
-        DangerousChange,
-        DocumentNode,
-        FieldNode,
-        GraphQLSchema,
-        VariableDefinitionNode,
-    )
-
-ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = ROOT / "schema" / "mapi.graphql"
-OPERATIONS = ROOT / "codegen" / "operations"
+    from graphql import DocumentNode, GraphQLSchema
 
 
-class RefreshError(Exception):
-    """The endpoint did not give a schema."""
+__all__ = ["Report", "Touched", "compare", "main"]
+
+
+@dataclass(frozen=True)
+class Touched:
+    """A change, and what of ours it touches."""
+
+    change: Change
+    uses: list[Use]
+    breaks: bool
+    """Whether what we send is refused, or what we read can no longer be read."""
 
 
 @dataclass(frozen=True)
 class Report:
     """What a new schema changes, and where our operations do not fit it."""
 
-    changes: list[str] = field(default_factory=list)
-    invalid: list[str] = field(default_factory=list)
+    changes: list[Touched]
+    invalid: list[str]
+
+    @property
+    def breaks(self) -> bool:
+        """Whether something of ours breaks."""
+        return bool(self.invalid) or any(each.breaks for each in self.changes)
 
     def __str__(self) -> str:
-        return "\n".join([*self.changes, *self.invalid]) or "Nothing that matters has changed."
+        return "\n".join([*map(_line, self.changes), *self.invalid, self.summary])
+
+    @property
+    def summary(self) -> str:
+        """One line with the number of changes of each level."""
+        if not self.changes and not self.invalid:
+            return "Nothing has changed."
+        levels = [each.change.level for each in self.changes]
+        told = ", ".join(f"{levels.count(level)} {level}" for level in ("breaking", "dangerous", "safe"))
+        return f"{told}; {'something of ours breaks' if self.breaks else 'nothing of ours breaks'}."
+
+    def as_json(self) -> str:
+        """Return the report for machines."""
+        listed = [
+            {**each.change._asdict(), "breaks": each.breaks, "uses": [use._asdict() for use in each.uses]}
+            for each in self.changes
+        ]
+        return json.dumps({"breaks": self.breaks, "changes": listed, "invalid": self.invalid}, indent=2)
+
+    def as_markdown(self) -> str:
+        """Return the report as a section of a changelog."""
+        parts = []
+        for level in ("breaking", "dangerous", "safe"):
+            lines = [_bullet(each) for each in self.changes if each.change.level == level]
+            parts += [f"### {level.capitalize()}\n", *lines, ""] if lines else []
+        if self.invalid:
+            quoted = [f"```\n{problem}\n```" for problem in self.invalid]
+            parts += ["### Operations that do not fit any more\n", *quoted, ""]
+        return "\n".join([*parts, self.summary])
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    parser = argparse.ArgumentParser("python -m codegen.refresh", description="Compare with a live schema.")
-    parser.add_argument("url", help="a MAPI endpoint, with /graphql")
-    parser.add_argument("--write", action="store_true", help="replace schema/mapi.graphql")
+    parser = argparse.ArgumentParser("python -m codegen.refresh", description="Compare with another schema.")
+    parser.add_argument("source", help="URL of an endpoint, .graphql file, or introspection as .json file")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the report as JSON")
+    form.add_argument("--markdown", action="store_true", help="print the report as Markdown")
+    parser.add_argument("--write", action="store_true", help="take the new schema into our file")
+    parser.add_argument("--config", type=Path, default=DEFAULT, help="settings of the API (%(default)s)")
     options = parser.parse_args(arguments)
-    url: str = options.url
     try:
-        new = introspect(url, os.environ.get("MOSAICML_API_KEY"))
-    except RefreshError as error:
+        settings = load(options.config)
+        sources = read(settings)
+        key = os.environ.get(settings.api_key) if settings.api_key else None
+        new = schema_of(options.source, key, settings.api_key)
+        report = compare(sources.schema, new, sources.operations)
+        if options.write:
+            settings.schema.write_text(merged(settings.schema.read_text("utf-8"), new), "utf-8")
+    except (OSError, RefreshError, SettingsError, SourceError, ValueError) as error:
         print(f"refresh: {error}", file=sys.stderr)
         return 2
-    report = compare(build_schema(SCHEMA.read_text("utf-8")), new, our_operations())
-    print(report)
-    if options.write:
-        SCHEMA.write_text(f"{print_schema(new)}\n", "utf-8")
-    return 1 if report.invalid else 0
-
-
-def introspect(url: str, api_key: str | None) -> GraphQLSchema:
-    """Ask an endpoint for its schema; raise `RefreshError` if it does not tell."""
-    headers = {"Authorization": api_key} if api_key else {}
-    query = get_introspection_query(descriptions=True, input_value_deprecation=True)
-    try:
-        response = httpx.post(url, json={"query": query}, headers=headers, timeout=30)
-        body: Any = response.json()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise RefreshError(f"{url} cannot be reached: {error}") from error
-    except ValueError as error:
-        raise RefreshError(f"{url} answered {response.status_code} without JSON") from error
-    match body:
-        case {"errors": [{"message": message}, *_]}:
-            raise RefreshError(f"{url} does not tell its schema: {message}")
-        case {"data": {"__schema": _} as data}:
-            return build_client_schema(data)
-        case _:
-            raise RefreshError(f"{url} answered {response.status_code} without a schema")
-
-
-def our_operations() -> DocumentNode:
-    """Return everything that we send, as one document."""
-    return parse("\n".join(path.read_text("utf-8") for path in sorted(OPERATIONS.glob("*.graphql"))))
+    print(report.as_json() if options.json else report.as_markdown() if options.markdown else report)
+    return int(report.breaks)
 
 
 def compare(old: GraphQLSchema, new: GraphQLSchema, operations: DocumentNode) -> Report:
     """Return what `new` changes for the clients of `old` that send `operations`."""
-    used = coordinates(old, operations)
-    kinds = (("breaking", find_breaking_changes(old, new)), ("dangerous", find_dangerous_changes(old, new)))
-    return Report(
-        changes=[_line(kind, change, used) for kind, changes in kinds for change in changes],
-        invalid=[f"invalid   OURS  {error.message}" for error in validate(new, operations)],
-    )
+    used = by_coordinate(uses(old, operations))
+    touched = [_touched(change, used) for change in changes(old, new)]
+    return Report(touched, problems_of(new, operations))
 
 
-def coordinates(schema: GraphQLSchema, operations: DocumentNode) -> frozenset[str]:
-    """Return the types, fields and arguments on which operations rely, as `Type` and `Type.field`."""
-    collector = _Collector(TypeInfo(schema))
-    visit(operations, TypeInfoVisitor(collector.types, collector))
-    return frozenset(collector.found)
+# What is new is used where that is used which it belongs to.
+_OF_OWNER = {
+    "OPTIONAL_ARG_ADDED",
+    "OPTIONAL_INPUT_FIELD_ADDED",
+    "REQUIRED_ARG_ADDED",
+    "REQUIRED_DIRECTIVE_ARG_ADDED",
+    "REQUIRED_INPUT_FIELD_ADDED",
+    "VALUE_ADDED_TO_ENUM",
+    "VALUE_REMOVED_FROM_ENUM",
+}
+# These break only operations that ask for what is gone, which then are not valid any more.
+_ONLY_IF_INVALID = {"IMPLEMENTED_INTERFACE_REMOVED", "TYPE_REMOVED_FROM_UNION"}
 
 
-class _Collector(Visitor):
-    def __init__(self, types: TypeInfo) -> None:
-        super().__init__()
-        self.types = types
-        self.found: set[str] = set()
-
-    def enter_field(self, node: FieldNode, *_: object) -> None:
-        parent, type_ = self.types.get_parent_type(), self.types.get_type()
-        if parent is not None and type_ is not None:
-            self.found |= {f"{parent.name}.{node.name.value}", get_named_type(type_).name}
-
-    def enter_variable_definition(self, _node: VariableDefinitionNode, *_: object) -> None:
-        self._add_input(self.types.get_input_type())
-
-    def _add_input(self, type_: Any) -> None:
-        named = get_named_type(type_)
-        if named is None or named.name in self.found:
-            return
-        self.found.add(named.name)
-        if isinstance(named, GraphQLInputObjectType):
-            for name, input_field in named.fields.items():
-                self.found.add(f"{named.name}.{name}")
-                self._add_input(input_field.type)
+def _touched(change: Change, used: Mapping[str, list[Use]]) -> Touched:
+    at = _owner(change.at) if change.kind in _OF_OWNER else change.at
+    found = used.get(at, [])
+    breaks = change.level == "breaking" and bool(found) and change.kind not in _ONLY_IF_INVALID
+    if change.kind == "VALUE_REMOVED_FROM_ENUM":  # enums are open: only what is sent can be refused
+        breaks = any(use.sends for use in found)
+    return Touched(change, found, breaks or change.kind == "ROOT_TYPE_CHANGED")
 
 
-def _line(kind: str, change: BreakingChange | DangerousChange, used: frozenset[str]) -> str:
-    mark = "OURS" if any(name in used for name in _subjects(change.description)) else ""
-    return f"{kind:<9} {mark:<5} {change.type.name}: {change.description}"
+def _owner(at: str) -> str:
+    return at.partition("(")[0] if at.endswith(":)") else at.rpartition(".")[0]
 
 
-def _subjects(description: str) -> Iterator[str]:
-    """Yield what a change is about.
+def _line(each: Touched) -> str:
+    mark = "BREAKS" if each.breaks else "ours" if each.uses else ""
+    places = "".join(f"\n    {place}" for place in dict.fromkeys(use.place for use in each.uses))
+    return f"{each.change.level:<9} {mark:<6} {each.change.kind}: {each.change.text}{places}"
 
-    graphql-core says it in a sentence only: the first coordinate is the place, and names without a point
-    count where there is no coordinate, as in `Run was removed.` or `X was removed from enum type RunStatus.`
-    """
-    words = re.findall(r"[A-Za-z_]\w*(?:\.\w+)*", description)
-    places = [".".join(word.split(".")[:2]) for word in words if "." in word]
-    yield from places[:1] or words
+
+def _bullet(each: Touched) -> str:
+    places = ", ".join(dict.fromkeys(f"`{use.file}:{use.line}`" for use in each.uses))
+    mark = "**breaks ours** " if each.breaks else "touches ours " if each.uses else ""
+    return f"- {each.change.text} {f'({mark}at {places})' if places else ''}".rstrip()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ class Settings:
     """JSON file that lists the operations."""
     client: str = "Client"
     """Name of the class that has a method for each operation."""
+    api_key: str = ""
+    """Environment variable of the key that an endpoint asks for, sent as `Authorization`."""
     readers: tuple[Path, ...] = ()
     """Folders of the code that reads the generated types, for the report on coverage."""
     scalars: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -154,6 +154,13 @@ def test_a_document_is_valid_by_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
+def test_a_document_asks_the_service_for_nothing_that_it_lacks(name: str) -> None:
+    """What is sent is valid by the contract: the platform here may be newer than the service, never the other way."""
+    contract = build_schema((ROOT / "tests" / "data" / "contract.graphql").read_text("utf-8"))
+    assert validate(contract, documents()[name]) == []
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_a_document_begins_with_the_kind_of_its_operation(name: str) -> None:
     """The first word of a document tells a query, a mutation and a subscription apart."""
     constants = (getattr(mcli_mapi.operations, constant) for constant in mcli_mapi.operations.__all__)

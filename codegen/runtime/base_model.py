@@ -62,11 +62,10 @@ NULL_IS_EMPTY: Final = NullIsEmpty()
 def by_typename(tags: Mapping[str, str]) -> Discriminator:
     """Choose the member of a union by the type that an answer says; a type without a tag has the tag ""."""
 
-    def tag(value: Any) -> str:
-        name: object = (
-            value.get("__typename") if isinstance(value, Mapping) else getattr(value, "typename__", None)
-        )
-        return tags.get(str(name), "")
+    def tag(value: object) -> str:
+        if isinstance(value, dict):
+            return tags.get(str(cast("dict[str, object]", value).get("__typename")), "")
+        return tags.get(str(getattr(value, "typename__", None)), "")
 
     return Discriminator(tag)
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from graphql import build_schema, introspection_from_schema, parse
 
-from codegen.refresh import compare
 from tests.codegen.conftest import ROOT, edit, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 SCHEMA = (ROOT / "schema" / "mapi.graphql").read_text("utf-8")
@@ -124,110 +117,3 @@ def test_a_new_value_of_an_enum_reaches_the_package(project: Path) -> None:
     assert run(project, "codegen").returncode == 0
     assert 'DREAMING = "DREAMING"' in (project / "generated" / "mcli_mapi" / "enums.py").read_text("utf-8")
     assert run(project, "codegen", "--check").returncode == 0
-
-
-OURS = parse("query GetUsers($data: GetUsersInput!) { getUsers(getUsersData: $data) { email } }")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "change"),
-    [
-        ("  email: String!\n", "", "breaking  OURS  FIELD_REMOVED: User.email was removed."),
-        (
-            "  isDatabricksInternal: Boolean!\n",
-            "",
-            "breaking        FIELD_REMOVED: Organization.isDatabricksInternal was removed.",
-        ),
-        (
-            "input UserFilters {\n",
-            "input UserFilters {\n  team: String\n",
-            "dangerous OURS  OPTIONAL_INPUT_FIELD_ADDED",
-        ),
-        ("  QUEUED\n", "  QUEUED\n  DREAMING\n", "dangerous       VALUE_ADDED_TO_ENUM"),
-    ],
-)
-def test_a_change_is_marked_if_it_touches_our_operations(old: str, new: str, change: str) -> None:
-    """Breaking and dangerous changes are told, with a mark at those of the fields and inputs that we use."""
-    assert old in SCHEMA
-    report = compare(build_schema(SCHEMA), build_schema(SCHEMA.replace(old, new)), OURS)
-    assert [line.startswith(change) for line in report.changes] == [True]
-
-
-def test_an_operation_that_is_no_longer_valid_is_told() -> None:
-    """A field of ours that has gone makes the operation invalid."""
-    new = build_schema(SCHEMA.replace("  email: String!\n", ""))
-    report = compare(build_schema(SCHEMA), new, OURS)
-    assert report.invalid == ["invalid   OURS  Cannot query field 'email' on type 'User'."]
-
-
-def test_the_same_schema_has_nothing_to_report() -> None:
-    """A schema does not differ from itself."""
-    schema = build_schema(SCHEMA)
-    assert str(compare(schema, schema, OURS)) == "Nothing that matters has changed."
-
-
-class Endpoint(HTTPServer):
-    """Answers every request alike and keeps what authorized them."""
-
-    def __init__(self, answer: object) -> None:
-        super().__init__(("127.0.0.1", 0), EndpointHandler)
-        self.answer = json.dumps(answer).encode()
-        self.keys: list[str | None] = []
-        self.url = f"http://127.0.0.1:{self.server_port}/graphql"
-
-
-class EndpointHandler(BaseHTTPRequestHandler):
-    server: Endpoint
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.keys.append(self.headers["Authorization"])
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.server.answer)
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing: the test's own output is the report."""
-
-
-@contextmanager
-def endpoint(answer: object) -> Iterator[Endpoint]:
-    with Endpoint(answer) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_refresh_fails_when_the_live_schema_breaks_an_operation(project: Path) -> None:
-    """The command sends the key as it is, tells the change and the operation, and ends with 1."""
-    live = build_schema(SCHEMA.replace("  email: String!\n", ""))
-    with endpoint({"data": introspection_from_schema(live)}) as server:
-        done = run(project, "codegen.refresh", server.url, MOSAICML_API_KEY="key")
-        assert server.keys == ["key"]
-    assert (done.returncode, done.stderr) == (1, "")
-    assert "breaking  OURS  FIELD_REMOVED: User.email was removed." in done.stdout
-    assert "invalid   OURS  Cannot query field 'email' on type 'User'." in done.stdout
-
-
-def test_refresh_can_take_the_new_schema(project: Path) -> None:
-    """With `--write` the live schema replaces ours, and the package can be generated from it."""
-    live = build_schema(SCHEMA.replace("  QUEUED\n", "  QUEUED\n  DREAMING\n"))
-    with endpoint({"data": introspection_from_schema(live)}) as server:
-        done = run(project, "codegen.refresh", server.url, "--write")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "DREAMING" in (project / "schema" / "mapi.graphql").read_text("utf-8")
-    assert run(project, "codegen").returncode == 0
-
-
-@pytest.mark.parametrize("answer", [{"errors": [{"message": "introspection is off"}]}, {}, []])
-def test_an_endpoint_that_does_not_tell_its_schema_is_an_error(project: Path, answer: object) -> None:
-    """Without a schema there is one line that names the endpoint, and status 2."""
-    with endpoint(answer) as server:
-        done = run(project, "codegen.refresh", server.url)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"refresh: {server.url} ")
-    assert done.stderr.count("\n") == 1
