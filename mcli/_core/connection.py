@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mcli import config
 from mcli._core.process import drop_resources
+from mcli._neighbours import warn_of_other_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ def current() -> Connection:
     Raises:
         MCLIConfigError: There are no credentials, or the endpoint is no URL.
     """
+    warn_of_other_client()
     if _selected:
         return _selected[-1]
     if config.mode() is config.MCLIMode.LOCAL and not config.endpoint_is_given():

@@ -41,6 +41,7 @@ COMMANDS = {
     "init": ("account:init", "Set up this machine: the API key"),
     "config": ("account:config", "Show the configuration"),
     "platform": ("platform:platform", "Start, stop and look after the platform on this machine"),
+    "doctor": ("doctor:doctor", "Check installation, endpoint, key, and what the platform can use"),
     "completion": ("complete:completion", "Print the completion script for a shell"),
     "version": ("account:version", "Print the version"),
 }
