@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
+import tempfile
 from doctest import ELLIPSIS
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 from sybil import Sybil
 from sybil.evaluators.doctest import DocTestEvaluator
@@ -66,6 +69,12 @@ def check_commands(example: Example) -> None:
 
 
 def start(_names: dict[str, Any]) -> None:
+    home = _stack.enter_context(tempfile.TemporaryDirectory())
+    patch = _stack.enter_context(pytest.MonkeyPatch.context())
+    for variable in [name for name in os.environ if name.startswith(("MCLI_", "MOSAICML_"))]:
+        patch.delenv(variable)
+    patch.setenv("HOME", home)
+    patch.setenv("MCLI_CONFIG_DIR", home)
     _stack.enter_context(local_platform())
 
 
