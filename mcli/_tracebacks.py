@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
-__all__ = ["hide_frames", "without_frames"]
+__all__ = ["Frameless", "hide_frames", "without_frames"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -50,3 +51,38 @@ def without_frames(function: Callable[P, T]) -> Callable[P, T]:
             raise hide_frames(error)  # noqa: B904 - it keeps its own cause, and this frame holds no secret
 
     return call
+
+
+class Frameless(Coroutine[Any, Any, T]):
+    """A coroutine whose errors show none of its frames.
+
+    Not a coroutine function around it, because closing one that has not begun would leave this one without an end.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+
+    def send(self, value: Any) -> Any:
+        """Go on to where it waits next."""
+        try:
+            return self._coroutine.send(value)
+        except StopIteration:
+            raise
+        except Exception as error:  # noqa: BLE001 - it goes on to who waits
+            raise hide_frames(error)  # noqa: B904 - it keeps its own cause
+
+    def throw(self, *raised: Any) -> Any:
+        """Raise an error where it waits."""
+        try:
+            return self._coroutine.throw(*raised)
+        except StopIteration:
+            raise
+        except Exception as error:  # noqa: BLE001 - it goes on to who waits
+            raise hide_frames(error)  # noqa: B904 - it keeps its own cause
+
+    def close(self) -> None:
+        """End it where it waits."""
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._coroutine.__await__()

@@ -26,6 +26,7 @@ from mcli._core import blocking
 from mcli._core.connection import current
 from mcli._core.limits import Overdue, limited
 from mcli._core.process import is_ending, is_loop_thread
+from mcli._tracebacks import Frameless, without_frames
 from mcli.config import default_timeout
 from mcli.exceptions import MAPIException
 
@@ -109,6 +110,7 @@ def _operation(
     about: About | None = None,
 ) -> Operation[P, T]:
     name, options = prepare.__name__, Options(prepare)
+    prepare = _without_frames(prepare)
 
     @functools.cache
     def calls() -> Calls[T]:
@@ -132,6 +134,16 @@ def _operation(
         return await calls().aio(args, kwargs, timeout)
 
     return cast("Operation[P, T]", options.describe(call, aio))
+
+
+def _without_frames(prepare: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let errors begin here: the frames beneath, and those of libraries, hold the request and the key."""
+
+    @functools.wraps(prepare)
+    def without(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        return Frameless(without_frames(prepare)(*args, **kwargs))
+
+    return without
 
 
 def _in_this_thread(
