@@ -15,6 +15,7 @@ from mcli.platform.execution.failures import explain
 from mcli.platform.execution.isolation import fail_run, insist
 from mcli.platform.execution.launch import HostSettings, prepare
 from mcli.platform.execution.outcome import first_failure, judge, node_reason
+from mcli.platform.execution.usage import in_words
 from mcli.platform.state import events, records
 from mcli.platform.state.secrets import of_owner
 from mcli.platform.state.store import Store, Transaction
@@ -193,7 +194,7 @@ class Attempt:
             status = "STOPPED" if run.stopping or end.stopped else "FAILED" if end.code else "COMPLETED"
             run.end_node(transaction, rank, status, node_reason(run, rank, end))
         if outcome.retry_after is None or run.is_deleted:
-            run.end(transaction, outcome.status, outcome.reason)
+            run.end(transaction, outcome.status, outcome.reason, _usage(ends))
         else:
             run.latest.update(status=outcome.status, reason=outcome.reason)
             run.resume(transaction, outcome.retry_after)
@@ -213,6 +214,13 @@ class Attempt:
         ended = run.index if run.status in records.TERMINAL else run.index - 1
         for rank in range(run.demand.nodes):
             folders.node(run.name, ended, rank).clear()
+
+
+def _usage(ends: Sequence[Exit]) -> str:
+    """Say what the ranks have used: the most on a node, and the processor time of all."""
+    busy = [end.gpu_percent for end in ends if end.gpu_percent is not None]
+    peak, seconds = max(end.peak_bytes for end in ends), sum(end.cpu_seconds for end in ends)
+    return in_words(peak, seconds, sum(busy) / len(busy) if busy else None) if peak else ""
 
 
 def _with_problem(end: Exit, problem: str | None) -> Exit:

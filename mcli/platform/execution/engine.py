@@ -95,6 +95,11 @@ class Exit:
     """What is known of why it failed, beyond its exit status."""
     out_of_memory: bool = False
     """Whether the kernel killed it, or a process that it had started, because memory ran out."""
+    peak_bytes: int = 0
+    """The most memory that its processes held at once, in bytes; 0 where that is not known."""
+    cpu_seconds: float = 0.0
+    gpu_percent: float | None = None
+    """How busy its GPUs were on average; None where that is not known."""
     log_cut: bool = False
     """Whether a log of it was longer than is kept."""
 

@@ -90,7 +90,8 @@ class Supervisor:
         self.rank = rank
         self.command: int = 0
         self.started = self.log_cut = False
-        self._cut = _load_cut() if rank["log_limit"] else None
+        self._cut: Callable[[str, int], bool] | None = _beside("log_limit").cut if rank["log_limit"] else None
+        self._meter = _beside("usage").Meter(self.folder)
         self.status: int | None = None
         self.ended_at = 0.0
         self.deadline: float | None = None
@@ -144,6 +145,7 @@ class Supervisor:
         os.close(gate)
         os.setpgid(self.command, self.command)
         self.started = self._insist(self.note, until=lambda: self._stopping)
+        self._meter.watch_gpus({**self.rank["environment"], MARK: self.rank["folder"]})
         with contextlib.suppress(BrokenPipeError), os.fdopen(opener, "wb") as pipe:
             pipe.write(b"go" if self.started else b"")
 
@@ -180,9 +182,12 @@ class Supervisor:
                     return
                 left = None
             self._cut_logs()
+            if not self._meter.seconds_left:
+                self._meter.look(_descendants())
             # after the command itself, what it has started may end without a signal to us
             most = _CHECK_SECONDS if self.status is not None else _CUT_SECONDS if self._cut else None
-            self._wait(min((each for each in (left, most) if each is not None), default=None))
+            waits = (left, most, self._meter.seconds_left)
+            self._wait(min(each for each in waits if each is not None))
 
     def clear(self) -> None:
         """Kill all that the command left behind, also what moved to other sessions."""
@@ -204,14 +209,16 @@ class Supervisor:
 
     def result(self) -> dict[str, Any]:
         """Say how the command ended."""
-        code = os.waitstatus_to_exitcode(self.status or 0)
+        status = os.waitstatus_to_exitcode(self.status or 0)
+        code, stopped = status if status >= 0 else 128 - status, self.deadline is not None
         return {
-            "code": code if code >= 0 else 128 - code,
-            "signal": -code if code < 0 else None,
-            "stopped": self.deadline is not None,
+            "code": code,
+            "signal": -status if status < 0 else None,
+            "stopped": stopped,
             "ended_at": self.ended_at or time.time(),
             "started": self.started,
             "log_cut": self.log_cut,
+            **self._meter.result(code, stopped=stopped),
         }
 
     def _reap(self) -> None:
@@ -272,11 +279,11 @@ def _descendants() -> dict[int, int]:
     return found
 
 
-def _load_cut() -> Callable[[str, int], bool]:
-    """Load `cut` from the file beside this one: alone and without site-packages, nothing here is in a package."""
-    sys.path.append(str(Path(__file__).parent))
-    cut: Callable[[str, int], bool] = importlib.import_module("log_limit").cut
-    return cut
+def _beside(name: str) -> Any:
+    """Load the file of this name beside this one: alone and without site-packages, nothing here is in a package."""
+    if (folder := str(Path(__file__).parent)) not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(name)
 
 
 def _adopt_orphans() -> None:

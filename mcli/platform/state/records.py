@@ -186,14 +186,17 @@ class Run:
         node |= {"status": status, "reason": reason}
         self._note_update(transaction, node)
 
-    def end(self, transaction: Transaction, status: str, reason: str) -> None:
-        """End the run, until somebody starts it again; who did so while it was ending has it started now."""
+    def end(self, transaction: Transaction, status: str, reason: str, usage: str = "") -> None:
+        """End the run, until somebody starts it again; who did so while it was ending has it started now.
+
+        The event tells the reason, and in words what was used.
+        """
         if self.latest["endTime"] is None and self.latest["startTime"] is not None:
             self.latest["endTime"] = transaction.now
         self.enter(transaction, status, reason)
         self.ended_at = transaction.now
         self.not_before = self.stopping = None
-        self.add_event(status, transaction.now, reason)
+        self.add_event(status, transaction.now, f"{reason.rstrip('.')}. {usage}" if usage else reason)
         if self.start_wanted:
             self.start(transaction)
 
