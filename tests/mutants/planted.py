@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("mcli", "generated", "schema", "codegen", "tests", "examples")
+PARTS = ("mcli", "generated", "schema", "codegen", "tests", "examples", "docs")
+FILES = ("pyproject.toml", "conftest.py")
 PATIENCE = {True: 120, False: 900}
 """Seconds after which tests that a fault makes hang are ended, for a few tests and for all; it is caught then."""
 
@@ -46,7 +47,8 @@ def copy_project(to: Path) -> None:
     """Copy what the tests need."""
     for part in PARTS:
         shutil.copytree(ROOT / part, to / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", to)
+    for file in FILES:
+        shutil.copy(ROOT / file, to)
 
 
 def hinted(copy: Path, fault: Fault) -> list[str]:
