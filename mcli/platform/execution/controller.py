@@ -12,7 +12,8 @@ from mcli.platform.execution.attempt import Attempt, Services
 from mcli.platform.execution.isolation import fail_run
 from mcli.platform.execution.sweep import sweep_resumptions
 from mcli.platform.scheduling.scheduler import Placed, Plan, Start, Waiting, plan
-from mcli.platform.state import events, records
+from mcli.platform.state import events, queue, records
+from mcli.platform.state.status import Status
 from mcli.platform.submission.runs import stop
 
 if TYPE_CHECKING:
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
 
     from mcli.platform.scheduling.cluster import Cluster
     from mcli.platform.state.hub import Change, Hub
+    from mcli.platform.state.queue import Queued
     from mcli.platform.state.records import Run
     from mcli.platform.state.store import Transaction
 
 __all__ = ["Controller"]
 
 T = TypeVar("T")
+
+_QUEUED_AT_ONCE = 300
+"""New runs that enter the queue in one pass at most, so that those that can start are not kept waiting for them."""
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -111,69 +116,74 @@ class Controller:
         return due
 
     def _pass(self, transaction: Transaction) -> tuple[list[str], str | None]:
-        waiting = records.with_status(transaction.db, records.WAITING)
-        live = records.with_status(transaction.db, records.LIVE)
-        pausing = [run for run in waiting if run.not_before is not None and run.not_before > transaction.now]
-        ready = [run for run in waiting if run not in pausing]
-        waits = _each(transaction, ready, _waiting)
-        decided = plan(self.cluster, list(waits.values()), list(_each(transaction, live, _placed).values()))
-        self._preempt(transaction, decided, {run.id: run for run in (*ready, *live)})
+        rows = {row["run_id"]: row for row in queue.queued(transaction.db)}
+        waiting = _each(transaction, rows, lambda run_id: queue.read(rows[run_id]))
+        pausing = [
+            run.not_before for run in waiting.values() if run.not_before and run.not_before > transaction.now
+        ]
+        ready = {
+            run_id: run
+            for run_id, run in waiting.items()
+            if not run.not_before or run.not_before <= transaction.now
+        }
+        live = {run.id: run for run in records.with_status(transaction.db, records.LIVE)}
+        waits = _each(transaction, ready, lambda run_id: _waiting(ready[run_id]))
+        placed = _each(transaction, live, lambda run_id: _placed(live[run_id]))
+        decided = plan(self.cluster, list(waits.values()), list(placed.values()))
+        for victim, beneficiary in decided.preempt:
+            _preempt(transaction, live[victim], ready[beneficiary].name)
         starts = {start.run_id: start for start in decided.starts}
+        new = [run_id for run_id in waits if ready[run_id].is_new and run_id not in starts]
+        later = set(new[_QUEUED_AT_ONCE:])
         moved = _each(
             transaction,
-            [run for run in ready if run.id in waits],
-            lambda run: _move(transaction, run, decided, starts.get(run.id)),
+            [run_id for run_id in waits if run_id not in later],
+            lambda run_id: _move(transaction, ready[run_id], decided, starts.get(run_id)),
         )
-        started = [run_id for run_id in starts if run_id in moved]
-        return started, min((str(run.not_before) for run in pausing), default=None)
-
-    def _preempt(self, transaction: Transaction, decided: Plan, runs: dict[str, Run]) -> None:
-        for victim, beneficiary in decided.preempt:
-            run = runs[victim]
-            run.stopping = {"kind": "preempted", "reason": events.preempted_reason(runs[beneficiary].name)}
-            run.terminate(transaction)
-            records.save(transaction, run)
+        due = [transaction.now] if later else pausing
+        return [run_id for run_id in starts if run_id in moved], min(due, default=None)
 
 
-def _each(transaction: Transaction, runs: Iterable[Run], step: Callable[[Run], T]) -> dict[str, T]:
+def _preempt(transaction: Transaction, run: Run, beneficiary: str) -> None:
+    run.stopping = {"kind": "preempted", "reason": events.preempted_reason(beneficiary)}
+    run.terminate(transaction)
+    records.save(transaction, run)
+
+
+def _each(transaction: Transaction, run_ids: Iterable[str], step: Callable[[str], T]) -> dict[str, T]:
     """Take a step with each run, by id; one with which that fails is ended alone, and left out."""
     done = {}
-    for run in runs:
+    for run_id in run_ids:
         published = len(transaction.changes)
         try:
-            done[run.id] = step(run)
+            done[run_id] = step(run_id)
         except Exception as error:
+            run = records.load(transaction.db, run_id)
             log.exception("Run %s fails, because it cannot be scheduled", run.name)
             del transaction.changes[published:]
-            fail_run(transaction, run.id, run.latest["id"], error)
+            fail_run(transaction, run_id, run.latest["id"], error)
     return done
 
 
-def _move(transaction: Transaction, run: Run, decided: Plan, start: Start | None) -> None:
-    """Do what was decided for a waiting run."""
-    if _take(transaction, run, decided) or start:
+def _move(transaction: Transaction, queued: Queued, decided: Plan, start: Start | None) -> None:
+    """Do what was decided for a waiting run; of one that goes on to wait only the reason is written, if it is new."""
+    reason, claim = decided.reasons.get(queued.run_id, ""), decided.claims.get(queued.run_id, ())
+    if start or queued.is_new:
+        run = records.load(transaction.db, queued.run_id)
+        run.latest["claim"] = list(claim)
+        if queued.is_new:
+            run.enter(transaction, Status.QUEUED, reason)
         if start:
             run.place(transaction, start.nodes, start.gpu_indices)
         records.save(transaction, run)
+    elif (reason or queued.reason, tuple(claim)) != (queued.reason, queued.claim):
+        queue.explain(transaction, queued.run_id, reason or queued.reason, claim)
 
 
-def _take(transaction: Transaction, run: Run, decided: Plan) -> bool:
-    """Queue a run, or say anew why it waits and what for; tell whether that changed anything."""
-    reason, claim = decided.reasons.get(run.id, ""), list(decided.claims.get(run.id, ()))
-    promised: bool = run.latest.get("claim", []) != claim
-    run.latest["claim"] = claim
-    if run.status == "PENDING":
-        run.enter(transaction, "QUEUED", reason)
-        return True
-    if run.reason == reason or not reason:
-        return promised
-    run.reason = run.lifecycle[-1]["reason"] = run.latest["reason"] = reason
-    return True
-
-
-def _waiting(run: Run) -> Waiting:
-    created_at, claim = parse_time(run.created_at), tuple(run.latest.get("claim", ()))
-    return Waiting(run.id, run.demand, run.priority, run.preemptible, created_at, claim)
+def _waiting(run: Queued) -> Waiting:
+    return Waiting(
+        run.run_id, run.demand, run.priority, run.preemptible, parse_time(run.created_at), run.claim
+    )
 
 
 def _placed(run: Run) -> Placed:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mcli.platform.clock import later
 from mcli.platform.errors import RequestError
 from mcli.platform.scheduling.demand import Demand
+from mcli.platform.state import queue
 from mcli.platform.state.hub import Change
 from mcli.platform.state.status import LIVE, TERMINAL, WAITING, Status
 from mcli.platform.values import LARGEST_INT, load_json
@@ -278,6 +279,7 @@ def insert(transaction: Transaction, run: Run) -> None:
         f"INSERT INTO runs ({', '.join(columns)}) VALUES ({marks})",  # noqa: S608 - names from right above
         tuple(columns.values()),
     )
+    queue.store(transaction, run)
 
 
 def save(transaction: Transaction, run: Run) -> None:
@@ -288,6 +290,7 @@ def save(transaction: Transaction, run: Run) -> None:
         " WHERE id = :id",
         _columns(run) | {"id": run.id},
     )
+    queue.store(transaction, run)
 
 
 def _columns(run: Run) -> dict[str, Any]:
@@ -299,8 +302,17 @@ def _columns(run: Run) -> dict[str, Any]:
     }
 
 
-def read(document: str) -> Run:
-    """Read a stored run, also one of an earlier version that stored more than it could answer."""
+def read(row: sqlite3.Row) -> Run:
+    """Read a row of `stored_runs`; why a run waits is what was said last, in the queue."""
+    run = _read(row["document"])
+    if run.status in WAITING and row["reason"] is not None:
+        run.reason = run.lifecycle[-1]["reason"] = row["reason"]
+        run.latest.update(reason=row["reason"] or None, claim=json.loads(row["claim"]))
+    return run
+
+
+def _read(document: str) -> Run:
+    """Read a document, also one of an earlier version that stored more than it could answer."""
     stored: dict[str, Any] = load_json(document)
     demand = stored.pop("demand")
     seconds = stored["max_duration_seconds"]
@@ -318,7 +330,7 @@ def read_all(rows: Iterable[sqlite3.Row]) -> list[Run]:
     runs = list[Run]()
     for row in rows:
         try:
-            runs.append(read(row["document"]))
+            runs.append(read(row))
         except (ValueError, TypeError, KeyError):
             log.exception("A stored run cannot be read: %.200s", row["document"])
     return runs
@@ -335,10 +347,10 @@ def load(db: sqlite3.Connection, run_id: str) -> Run:
     Raises:
         RequestError: 404 when there is none.
     """
-    row = db.execute("SELECT document FROM runs WHERE id = ?", (run_id,)).fetchone()
+    row = db.execute("SELECT * FROM stored_runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         raise RequestError(404, f"Run with id {run_id!r} not found.")
-    return read(row["document"])
+    return read(row)
 
 
 def with_status(db: sqlite3.Connection, statuses: Iterable[str]) -> list[Run]:
@@ -346,7 +358,8 @@ def with_status(db: sqlite3.Connection, statuses: Iterable[str]) -> list[Run]:
     wanted = tuple(statuses)
     marks = ", ".join("?" * len(wanted))
     rows = db.execute(
-        f"SELECT document FROM runs WHERE status IN ({marks}) ORDER BY sequence",  # noqa: S608 - only marks
+        f"SELECT * FROM stored_runs WHERE sequence IN"  # noqa: S608 - only marks
+        f" (SELECT sequence FROM runs WHERE status IN ({marks})) ORDER BY sequence",
         wanted,
     )
     return read_all(rows)

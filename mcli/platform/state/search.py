@@ -46,13 +46,13 @@ class Question:
 
 
 def find(db: sqlite3.Connection, question: Question, limit: int = -1) -> list[sqlite3.Row]:
-    """Return `sequence`, `created_at` and `document` of the runs that are meant, newest first; all without a limit."""
+    """Return the rows of `stored_runs` that are meant, newest first; all without a limit."""
     stretches = list(_stretches(db, question))
     if not stretches:
         return []
     together = " UNION ALL ".join(text for text, _ in stretches)
     statement = (
-        "SELECT sequence, created_at, document FROM runs WHERE sequence IN"  # noqa: S608 - values are parameters
+        "SELECT * FROM stored_runs WHERE sequence IN"  # noqa: S608 - values are parameters
         f" (SELECT sequence FROM ({together} ORDER BY created_at DESC, sequence DESC LIMIT ?))"
         " ORDER BY created_at DESC, sequence DESC"
     )

@@ -114,7 +114,7 @@ def named(db: sqlite3.Connection, name: str, *, deleted: bool = False) -> Run:
     rows = find(db, Question(names=[name], deleted=deleted))
     if not rows:
         raise not_found(name)
-    return records.read(rows[0]["document"])
+    return records.read(rows[0])
 
 
 def not_found(name: str) -> RequestError:

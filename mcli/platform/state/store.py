@@ -84,6 +84,26 @@ _MIGRATIONS = (
     CREATE INDEX runs_by_gpu_type ON runs (owner, is_deleted, gpu_type COLLATE NOCASE, created_at);
     CREATE INDEX runs_by_gpus ON runs (owner, is_deleted, gpus, created_at);
     """,
+    """
+    CREATE TABLE queue (
+        run_id TEXT PRIMARY KEY, name TEXT NOT NULL, is_new INTEGER NOT NULL, demand TEXT NOT NULL,
+        priority TEXT NOT NULL, preemptible INTEGER NOT NULL, created_at TEXT NOT NULL, not_before TEXT,
+        reason TEXT NOT NULL, claim TEXT NOT NULL
+    );
+    INSERT INTO queue
+    SELECT id, name, status = 'PENDING', json_extract(document, '$.demand'), json_extract(document, '$.priority'),
+           json_extract(document, '$.preemptible'), created_at, json_extract(document, '$.not_before'),
+           json_extract(document, '$.reason'), '[]'
+    FROM (
+        -- what is no number of JSON was stored in the metadata once
+        SELECT id, name, status, created_at,
+               replace(replace(replace(document, '-Infinity', '0'), 'Infinity', '0'), 'NaN', '0') AS document
+        FROM runs WHERE status IN ('PENDING', 'QUEUED')
+    )
+    WHERE json_valid(document) AND json_extract(document, '$.demand') IS NOT NULL;
+    CREATE VIEW stored_runs AS
+    SELECT sequence, id, runs.created_at, document, reason, claim FROM runs LEFT JOIN queue ON run_id = id;
+    """,
 )
 """One script for each `user_version`. Never edited after a release, only added to."""
 
