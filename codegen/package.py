@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from ariadne_codegen.client_generators.package import get_package_generator
 from ariadne_codegen.config import get_client_settings
-from ariadne_codegen.exceptions import CodeGenException
 from ariadne_codegen.plugins.explorer import get_plugins_types
 from ariadne_codegen.plugins.manager import PluginManager
 from ariadne_codegen.utils import str_to_snake_case
@@ -52,8 +51,8 @@ def make(settings: Settings, sources: Sources, folder: Path) -> Path:
     """
     try:
         package = _generate(settings, sources, folder)
-    except CodeGenException as error:
-        raise GenerationError(str(error)) from error
+    except Exception as error:
+        raise GenerationError(f"ariadne-codegen failed ({type(error).__name__}: {error})") from error
     for name in RUNTIME:
         shutil.copy(_runtime(name), package)
     style(package)

@@ -274,7 +274,7 @@ class PackagePlugin(Plugin):
 def _is_plain(field: GraphQLInputField) -> bool:
     """Tell whether the default of an input's field is a text, a number or a flag, which Python has too."""
     kind = field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type
-    is_plain = isinstance(kind, GraphQLScalarType) and is_specified_scalar_type(kind)
+    is_plain = isinstance(kind, GraphQLScalarType) and is_specified_scalar_type(kind) and kind.name != "ID"
     return is_plain and field.default_value is not None
 
 

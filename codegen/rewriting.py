@@ -70,16 +70,23 @@ def is_text(node: ast.stmt, *, after: ast.stmt) -> bool:
 def describe_fields(class_def: ast.ClassDef, fields: Mapping[int, Described]) -> ast.ClassDef:
     """Put what the schema says under each field, and give two fields of one name two names."""
     body: list[ast.stmt] = []
-    taken: set[str] = set()
+    taken: dict[str, str] = {}
     for node in class_def.body:
-        body.append(node)
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and id(node) in fields:
-            described = fields[id(node)]
-            while node.target.id in taken:
-                node.target.id = f"{node.target.id}_"
-                _set_alias(node, described.wire_name)
-            taken.add(node.target.id)
-            body += docstring(described)
+        if (
+            not isinstance(node, ast.AnnAssign)
+            or not isinstance(node.target, ast.Name)
+            or id(node) not in fields
+        ):
+            body.append(node)
+            continue
+        described = fields[id(node)]
+        if described.wire_name in taken.values():
+            continue  # selected twice, by itself and by a fragment
+        while node.target.id in taken:
+            node.target.id = f"{node.target.id}_"
+            _set_alias(node, described.wire_name)
+        taken[node.target.id] = described.wire_name
+        body += [node, *docstring(described)]
     class_def.body = body
     return class_def
 

@@ -20,6 +20,7 @@ from graphql import (
     validate,
     validate_schema,
 )
+from graphql.language import SourceLocation
 from graphql.pyutils import did_you_mean, suggestion_list
 from graphql.validation.validate import validate_sdl
 
@@ -139,13 +140,19 @@ def _parse(path: Path, name: str) -> DocumentNode:
 def _located(error: GraphQLError, operations: DocumentNode | None = None) -> str:
     """Return an error with its place first, then the line and a mark under it."""
     source, positions = error.source, error.positions
-    if source is None or not positions or not error.locations:
+    if source is None or not positions:
         return error.message
-    place = error.locations[0]
-    around = _around(min(positions), source, operations)
+    at = min(positions)
+    place = _place(source.body, at)
+    around = _around(at, source, operations)
     where = f" in {name_of(around)}:" if around is not None else ""
     line = print_source_location(source, place).partition("\n")[2]
     return f"{source.name}:{place.line}:{place.column}:{where} {error.message}\n{line}"
+
+
+def _place(text: str, at: int) -> SourceLocation:
+    # graphql-core 3.2.13 is a line off after an empty line.
+    return SourceLocation(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
 
 
 def _around(

@@ -194,7 +194,7 @@ _OF_MEMBERS = frozenset({"name", "value"})
 def _is_member(name: str) -> bool:
     try:
         return [name] == [member.name for member in _enum_of(name)]
-    except ValueError:  # `mro`, `_x_`
+    except (TypeError, ValueError):  # `mro`, `_x_`, `_order_`
         return False
 
 

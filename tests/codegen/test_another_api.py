@@ -140,6 +140,11 @@ def test_a_union_of_one_is_open_too(zoo: Any) -> None:
     assert "Fish" == answer.lonely.typename__
 
 
+def test_a_field_that_is_selected_twice_is_one_field(zoo: Any) -> None:
+    """What an interface and a fragment both ask for is read once."""
+    assert ["typename__", "name", "age", "lives"] == list(zoo.AnimalsAnimalsCat.model_fields)
+
+
 @pytest.mark.parametrize("name", ["Fish", "Whale"])
 def test_another_type_of_an_interface_has_the_interface_s_fields(zoo: Any, name: str) -> None:
     """A type without a fragment, known to the schema or not, is read by the fields of the interface."""
@@ -273,9 +278,9 @@ def test_a_null_is_read_by_the_settings_of_that_api(zoo: Any) -> None:
 def test_enum_members_with_taken_names_work(zoo: Any) -> None:
     """A value that is a method's or Python's own name gets an underscore, and keeps its value."""
     members = {member.name: member.value for member in zoo.Colour}
-    expected = ["mro", "_x_", "name", "value", "title", "None", "class", "RED", "GREEN"]
+    expected = ["mro", "_x_", "_order_", "name", "value", "title", "None", "class", "RED", "GREEN"]
     assert expected == list(members.values())
-    assert {"mro_", "_x__", "None_", "class_", "title_"} <= members.keys()
+    assert {"mro_", "_x__", "_order__", "None_", "class_", "title_"} <= members.keys()
 
 
 def test_what_is_deprecated_says_so_in_its_docstring(folder: Path) -> None:
