@@ -135,7 +135,7 @@ def _wrong_integrations(items: object) -> Iterator[Problem]:
 
 
 def _wrong_variables(path: Path, variables: object) -> Iterator[Problem]:
-    """What stands in a variable may be a secret, so no message shows a value."""
+    """Tell what is wrong with variables. They may be secrets, so no message shows a value."""
     if not variables or isinstance(variables, Mapping):
         return
     if not isinstance(variables, list):

@@ -154,6 +154,7 @@ def submit(coroutine: Coroutine[Any, Any, T], *, begin_here: bool = False) -> Fu
     """Run a coroutine on the loop; cancelling the future cancels the coroutine.
 
     Args:
+        coroutine: What to run; it is closed if it is not started.
         begin_here: Whether to run it in this thread as far as its `hand_over`.
 
     Raises:

@@ -59,6 +59,7 @@ def protect(future: Future[Any], timeout: float | None) -> None:
     finished at the end of the interpreter.
 
     Args:
+        future: The mutation.
         timeout: Seconds that its caller gives it, None without a bound, as a future has none.
     """
     _protected[future] = float("inf") if timeout is None else time.monotonic() + timeout

@@ -20,6 +20,7 @@ def shared_ranks(cpus: int) -> int:
 
 
 def is_shared(demand: Demand) -> bool:
+    """Tell whether a run reserves nothing of its node."""
     return not demand.gpus_per_node and not demand.cpus
 
 
@@ -72,6 +73,7 @@ Capacity = dict[str, Free]
 
 
 def copy_capacity(capacity: Capacity) -> Capacity:
+    """Return a capacity that can be taken from without a change of this one."""
     return {name: free.copy() for name, free in capacity.items()}
 
 

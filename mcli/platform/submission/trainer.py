@@ -49,7 +49,7 @@ class Model:
         self.weights: list[list[float]] = [[0.0] * len(self.alphabet) for _ in self.alphabet]
 
     def pairs(self, text: str) -> list[Pair]:
-        """Number the letters of a text, each with the one that follows."""
+        """Return the numbers of the letters of a text, each with that of the letter that follows."""
         numbers = [self.numbers.get(letter, len(self.alphabet) - 1) for letter in text]
         return list(pairwise(numbers))
 
