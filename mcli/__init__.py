@@ -49,6 +49,7 @@ _CALLS = {
 """What asks the platform. `mcli.aio` has these too."""
 
 _OTHERS = {
+    "_progress": ("progress",),
     "_core.connection": ("MAPIConnection",),
     "_version": ("__version__",),
     "cluster_details": ("ClusterDetails",),
@@ -66,6 +67,7 @@ _OTHERS = {
     ),
     "finetune": ("Finetune",),
     "finetune_config": ("ExperimentTracker", "FinetuneConfig", "FinetuneTaskType"),
+    "groups": ("RunGroup", "create_runs"),
     "pages": ("ObjectList", "PaginatedObjectList"),
     "run": ("Run",),
     "run_config": ("ComputeConfig", "RunConfig", "SchedulingConfig"),

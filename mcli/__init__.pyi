@@ -9,6 +9,7 @@ from mcli import objects as objects
 from mcli import sdk as sdk
 from mcli import utils as utils
 from mcli._core.connection import MAPIConnection as MAPIConnection
+from mcli._progress import progress as progress
 from mcli._version import __version__ as __version__
 from mcli.cluster_details import ClusterDetails as ClusterDetails
 from mcli.clusters import get_cluster as get_cluster
@@ -40,6 +41,8 @@ from mcli.finetunes import get_finetuning_runs as get_finetuning_runs
 from mcli.finetunes import list_finetuning_events as list_finetuning_events
 from mcli.finetunes import stop_finetuning_run as stop_finetuning_run
 from mcli.finetunes import stop_finetuning_runs as stop_finetuning_runs
+from mcli.groups import RunGroup as RunGroup
+from mcli.groups import create_runs as create_runs
 from mcli.logs import follow_run_logs as follow_run_logs
 from mcli.logs import get_run_logs as get_run_logs
 from mcli.pages import ObjectList as ObjectList
@@ -125,6 +128,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "RunConfigException",
+    "RunGroup",
     "RunLifecycle",
     "RunStatus",
     "RunStatusNotReached",
@@ -139,6 +143,7 @@ __all__ = [
     "create_interactive_run",
     "create_pretraining_run",
     "create_run",
+    "create_runs",
     "create_secret",
     "delete_finetuning_run",
     "delete_finetuning_runs",
@@ -157,6 +162,7 @@ __all__ = [
     "get_users",
     "initialize",
     "list_finetuning_events",
+    "progress",
     "set_api_key",
     "start_run",
     "start_runs",

@@ -3,6 +3,7 @@
 """An import path of older programs; `mcli` has every public name."""
 
 from mcli._core.connection import MAPIConnection
+from mcli._progress import progress
 from mcli.cluster_details import ClusterDetails
 from mcli.clusters import get_cluster, get_clusters
 from mcli.config import FeatureFlag, MCLIConfig, MCLIMode, initialize, set_api_key
@@ -28,6 +29,7 @@ from mcli.finetunes import (
     stop_finetuning_run,
     stop_finetuning_runs,
 )
+from mcli.groups import RunGroup, create_runs
 from mcli.logs import follow_run_logs, get_run_logs
 from mcli.pages import ObjectList, PaginatedObjectList
 from mcli.pretrains import create_pretraining_run
@@ -105,6 +107,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "RunConfigException",
+    "RunGroup",
     "RunLifecycle",
     "RunStatus",
     "RunStatusNotReached",
@@ -118,6 +121,7 @@ __all__ = [
     "create_interactive_run",
     "create_pretraining_run",
     "create_run",
+    "create_runs",
     "create_secret",
     "delete_finetuning_run",
     "delete_finetuning_runs",
@@ -136,6 +140,7 @@ __all__ = [
     "get_users",
     "initialize",
     "list_finetuning_events",
+    "progress",
     "set_api_key",
     "start_run",
     "start_runs",
