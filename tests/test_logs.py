@@ -290,7 +290,7 @@ def leave_by_close(server: wire.SocketServer) -> None:
 
 def leave_by_closing_steps(server: wire.SocketServer) -> None:
     steps = mcli.follow_run_logs("run-a", future=True).result()
-    next(steps).result(wire.PATIENCE)
+    assert ["a\n", "b\n"] == [next(steps).result(wire.PATIENCE) for _ in range(2)]
     waiting = next(steps)
     steps.close()
     assert waiting.cancelled()
@@ -378,7 +378,7 @@ def test_a_slow_consumer_pauses_its_log_and_no_other(serve_socket: ServeSocket) 
     slow = mcli.follow_run_logs("slow")
     first = next(slow)
     assert ["quick\n"] * 99 == list(islice(fast, 99))
-    assert server.subscriptions[1].stopped
+    server.wait_until(lambda: server.subscriptions[1].stopped)
     rest = sum(len(line) for line in slow)
     assert 4 * len(data) == len(first) + rest
     assert 1 == server.connections
