@@ -63,16 +63,6 @@ async def nothing(log: Subscription) -> None:
     await wire.for_ever()
 
 
-@pytest.fixture
-def serve_socket(serve_socket: ServeSocket) -> ServeSocket:
-    """Serve logs of runs that have ended."""
-
-    def serve(script: Any, **options: Any) -> wire.SocketServer:
-        return serve_socket(script, **{"answer": lambda call: runs_asked_for(call, "COMPLETED"), **options})
-
-    return serve
-
-
 # Whole logs
 
 
