@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mcli_mapi.base_model import Result
 
 ROOT = Path(__file__).parents[2]
-LENIENT = tomllib.loads((ROOT / "codegen" / "mapi.toml").read_text())["tool"]["ariadne-codegen"]["lenient"]
+LENIENT = tomllib.loads((ROOT / "codegen" / "mapi.toml").read_text())["lenient"]
 
 OPERATIONS = {
     definition.name.value: definition
