@@ -73,6 +73,13 @@ def contract(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def containers(session: nox.Session) -> None:
+    """Play runs in an image made of Debian's packages; skipped where podman, debootstrap or root is missing."""
+    session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"))
+    session.run("pytest", "tests/containers", *session.posargs, env={"MCLI_TEST_CONTAINERS": "1"})
+
+
+@nox.session(default=False)
 def faults(session: nox.Session) -> None:
     """Play every scenario of the fault proxy, and print what came of each."""
     session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from mcli.platform import commands
+from mcli.platform.execution.containers import KINDS
 from mcli.platform.execution.engine import GRACE
 from mcli.platform.presence import default_data_dir
 
@@ -129,6 +130,13 @@ def _server_options() -> _Parser:
         "--namespaces",
         action=_SWITCH,
         help="whether /workspace is real for a run, where the machine allows it",
+    )
+    add("--containers", choices=("none", "auto", *KINDS), help="what runs commands in their images (none)")
+    add(
+        "--container-options",
+        action="append",
+        metavar="OPTION",
+        help="further option of its `run`, like --container-options=--ulimit=nofile=4096:4096",
     )
     add("--cluster-name", action="append", help="name of the cluster; given again, a further name for it")
     add("--nodes", type=_whole(0), help="simulate a cluster of so many nodes; 0 for this machine")

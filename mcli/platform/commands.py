@@ -49,6 +49,8 @@ def serve(options: argparse.Namespace) -> int:
         grace=settings.grace,
         python=settings.python,
         namespaces=settings.namespaces,
+        containers=settings.containers,
+        container_options=settings.container_options,
         log_limit=settings.log_limit,
         outside=settings.outside,
         announced={"settings": settings.to_dict()},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mcli.platform.clock import Clock, SystemClock
 from mcli.platform.execution.attempt import Services
+from mcli.platform.execution.containers import choose
 from mcli.platform.execution.controller import Controller
 from mcli.platform.execution.engine import GRACE
 from mcli.platform.execution.folders import RunFolders
@@ -42,7 +43,7 @@ from mcli.platform.state.vault import Vault
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from mcli.platform.execution.engine import Engine
@@ -65,6 +66,9 @@ class Platform:
         python: The Python whose packages runs find.
         namespaces: Whether the fixed folders exist for a run (`/workspace`), where the machine allows it; else its
             command is rewritten.
+        containers: What runs commands in their images: `none`, `podman`, `docker`, `apptainer`, or `auto` for the first
+            that works here.
+        container_options: Further options of its `run`.
         wrap: Makes the ASGI application that is served of the platform's own, e.g. to plan faults in tests.
         log_limit: Bytes of each log that are kept.
         outside: How other machines reach the platform, which by default they do not. `port` is then that of the
@@ -87,6 +91,8 @@ class Platform:
         grace: float = GRACE,
         python: str = sys.executable,
         namespaces: bool = True,
+        containers: str = "none",
+        container_options: Iterable[str] = (),
         wrap: Callable[[Any], Any] | None = None,
         log_limit: int = LOG_LIMIT,
         outside: Outside | None = None,
@@ -101,6 +107,7 @@ class Platform:
         self._grace = grace
         self._python = python
         self._namespaces = namespaces
+        self._container_settings = containers, tuple(container_options)
         self._wrap = wrap
         self._log_limit = log_limit
         self._outside = outside or Outside()
@@ -214,6 +221,7 @@ class Platform:
 
     async def _serve(self) -> None:
         self._loop, self._end, hub = asyncio.get_running_loop(), asyncio.Event(), Hub()
+        self._containers = await asyncio.to_thread(choose, *self._container_settings)
         if self._python != sys.executable:
             await asyncio.to_thread(examine, self._python)  # an error here is better than one in each run
         with holding(self.data_dir), self._opened(hub) as store:
@@ -278,6 +286,7 @@ class Platform:
                 bound=self._given_dir is None,
                 python=self._python,
                 namespaces=self._namespaces,
+                containers=self._containers,
             ),
         )
         cluster = await self._engine.describe()

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
 
+from mcli.platform.execution.containers import KINDS
 from mcli.platform.execution.engine import GRACE
 from mcli.platform.execution.log_limit import LOG_LIMIT
 from mcli.platform.scheduling.cluster import Cluster, this_machine, virtual
@@ -84,6 +85,10 @@ class Settings:
     """The Python whose packages runs find."""
     namespaces: bool = True
     """Whether `/workspace` and the other fixed folders are real for a run, where the machine allows it."""
+    containers: str = "none"
+    """What runs commands in their images: none, podman, docker, apptainer, or auto."""
+    container_options: tuple[str, ...] = ()
+    """Further options of its `run`."""
     bind: str = ""
     """Address for other machines to connect to, besides loopback."""
     endpoint: str = ""
@@ -130,7 +135,7 @@ class Settings:
         cluster = {name: value for name, value in given.items() if name in _OF_CLUSTER}
         if names := given.get("cluster_name"):
             cluster |= {"name": names[0], "aliases": tuple(names[1:])}
-        own = {name: value for name, value in given.items() if name in _OWN}
+        own = {name: _as_stored(value) for name, value in given.items() if name in _OWN}
         return replace(self, **own, clusters=(replace(self.clusters[0], **cluster), *self.clusters[1:]))
 
     def options(self) -> dict[str, Any]:
@@ -177,6 +182,10 @@ def _read(kind: type[T], table: Mapping[str, Any]) -> T:
     return kind(**values)
 
 
+def _as_stored(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _clusters(value: object) -> tuple[ClusterSettings, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
         raise SettingsError("clusters must be tables, each begun by [[clusters]].")
@@ -199,6 +208,8 @@ def _problems(settings: Settings) -> Iterator[str]:
         yield f"port must be from 0 to 65535, not {settings.port}."
     if not 0 <= settings.grace < math.inf:
         yield f"grace must be a number of seconds, not {settings.grace}."
+    if settings.containers not in {"none", "auto", *KINDS}:
+        yield f"containers must be none, auto, {', '.join(KINDS)}, not {settings.containers!r}."
     if settings.log_limit < 1:
         yield f"log_limit must be at least 1 byte, not {settings.log_limit}."
     if len(settings.clusters) != 1:

@@ -24,7 +24,10 @@ def test_log_begins_with_the_working_folder(caller: Caller) -> None:
     run = caller.finish("echo 1 > checkpoint")
     first = whole(caller, run["name"]).splitlines()[0].decode()
     folder = caller.platform.data_dir / "runs" / run["name"] / "0" / "0" / "work"
-    assert (f"[mcli] Working folder: {folder}", "1\n") == (first, (folder / "checkpoint").read_text())
+    assert (f"[mcli] Working folder: {folder} (image bash is not used)", "1\n") == (
+        first,
+        (folder / "checkpoint").read_text(),
+    )
 
 
 def test_log_is_what_was_written(caller: Caller) -> None:

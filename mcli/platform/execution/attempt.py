@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from mcli.platform.clock import Clock, parse_time, sleep_until_or
+from mcli.platform.execution.containers import ImagePullError
 from mcli.platform.execution.engine import Engine, Exit, Job, Order, Phase, Sight
 from mcli.platform.execution.failures import explain
 from mcli.platform.execution.isolation import fail_run, insist
@@ -97,6 +98,9 @@ class Attempt:
             if await asyncio.to_thread(job.order) is None:
                 await self._write_order(run, job)
             await self._services.engine.submit(job)
+        except ImagePullError as error:
+            self.stop()
+            return str(error)
         except Exception as error:
             log.exception("Run %s could not be started", run.name)
             self.stop()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GPU_LOG_PREFIX",
+    "container_environment",
     "host_environment",
     "integration_variables",
     "rank_environment",
@@ -66,6 +67,26 @@ def host_environment(environ: Mapping[str, str], python: str = sys.executable) -
     }
     programs = [str(Path(python).parent), environ.get("PATH", os.defpath)]
     return kept | {"PATH": os.pathsep.join(programs)}
+
+
+_FOR_CONTAINERS = re.compile(
+    r"(?i:(https?|no|all)_proxy)|PIP_(EXTRA_)?INDEX_URL|PIP_TRUSTED_HOST|UV_((DEFAULT_|EXTRA_)?INDEX(_URL)?)"
+    r"|MCLI_LOCAL_(SKIP_PACKAGES|TRAINER_BATCHES)"
+)
+
+
+def container_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the server's own environment is true in a container too: how to reach networks.
+
+    >>> container_environment({"PATH": "/bin", "HOME": "/root", "no_proxy": "localhost"})
+    {'no_proxy': 'localhost'}
+    """
+    private = set_up_environment(environ)
+    return {
+        name: value
+        for name, value in environ.items()
+        if _FOR_CONTAINERS.fullmatch(name) and name not in private
+    }
 
 
 def set_up_environment(environ: Mapping[str, str]) -> dict[str, str]:

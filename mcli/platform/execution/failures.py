@@ -26,7 +26,8 @@ def explain(folder: NodeFolder, end: Exit, command: str) -> str:
     status, *noted = _lines(folder.why) or ["0"]
     missing = _lines(folder.why.with_name(f"{folder.why.name}-missing"))
     is_noted = status == str(end.code)
-    if end.signal or (is_noted and end.code in _KILLED):
+    # a container hides the signal that ended its command
+    if end.signal or ((is_noted or folder.container.exists()) and end.code in _KILLED):
         return f"killed by {_KILLED.get(end.code, f'signal {end.signal}')}"
     if end.code == _NOT_FOUND and missing:
         return f"command not found: {missing[0][:_LONGEST]}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+from mcli.platform.execution.containers import remove
 from mcli.platform.execution.namespace import sweep
 
 __all__ = ["NodeFolder", "RunFolders", "make_private"]
@@ -85,6 +86,11 @@ class NodeFolder:
         """What the script has noted of its failure."""
         return self.path / "why"
 
+    @property
+    def container(self) -> Path:
+        """How the container of the rank is removed; not there when it has none."""
+        return self.path / "container.json"
+
     def make(self) -> None:
         """Make the folders anew, for the owner's eyes only."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -100,8 +106,15 @@ class NodeFolder:
         """
         for folder in (self.secrets, self.packages):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.token, self.private, self.layout, self.path / "command.sh"):
+        for file in (
+            self.token,
+            self.private,
+            self.layout,
+            self.path / "command.sh",
+            self.path / "variables",
+        ):
             file.unlink(missing_ok=True)
+        remove(self.container)
         sweep(self.root)
 
     def discard(self) -> None:

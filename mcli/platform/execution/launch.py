@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from mcli.platform.execution.containers import Containers
 from mcli.platform.execution.engine import Rank
 from mcli.platform.execution.environment import (
+    container_environment,
     host_environment,
     integration_variables,
     rank_environment,
@@ -52,28 +54,99 @@ class HostSettings:
     """The Python whose packages runs find."""
     namespaces: bool = True
     """Whether runs have a mount namespace of their own, where the machine allows it."""
+    containers: Containers | None = None
+    """What runs the commands in their images; None for the programs of this machine."""
     log_limit: int = LOG_LIMIT
     """Bytes that are kept of each log of a rank."""
 
 
 def prepare(run: Run, site: HostSettings, *, token: str, secrets: Sequence[StoredSecret]) -> list[Rank]:
-    """Make the files of the current resumption and return its ranks."""
-    base = examine(site.python)
-    return [_prepare_node(run, site, rank, base, token, secrets) for rank in range(run.demand.nodes)]
+    """Make the files of the current resumption and return its ranks.
+
+    Raises:
+        ImagePullError: The run's image is not to be had.
+    """
+    nodes = [site.folders.node(run.name, run.index, rank) for rank in range(run.demand.nodes)]
+    image, unused = str(run.executed.get("image") or ""), ""
+    if image and site.containers is None:
+        unused = f" (image {image} is not used)"
+    for folder in nodes:
+        folder.make()
+        _write_private(folder.log, f"[mcli] Working folder: {folder.work}{unused}\n")
+    if site.containers is not None:
+        image = site.containers.pull(image, secrets, nodes[0].path, nodes[0].log)
+        return [
+            _in_container(run, site, rank, folder, image, token, secrets) for rank, folder in enumerate(nodes)
+        ]
+    return [_on_machine(run, site, rank, folder, token, secrets) for rank, folder in enumerate(nodes)]
 
 
-def _prepare_node(
-    run: Run, site: HostSettings, rank: int, base: Base, token: str, secrets: Sequence[StoredSecret]
+def _on_machine(
+    run: Run, site: HostSettings, rank: int, folder: NodeFolder, token: str, secrets: Sequence[StoredSecret]
 ) -> Rank:
-    folder = site.folders.node(run.name, run.index, rank)
-    folder.make()
-    _write_private(folder.log, f"[mcli] Working folder: {folder.work}\n")
+    """Describe a rank whose command runs by the programs of this machine."""
+    base, is_real = examine(site.python), site.namespaces and problem() is None
     make_environment(folder.packages, base)
+    own = _base_environment(folder, site, is_real=is_real)
+    environment = _environment(run, site, rank, folder, token, secrets, own)
+    places = _places(folder, secrets)
+    argv = _bash(_text(run, folder, site, {} if is_real else places), folder)
+    if is_real:
+        argv = inside(_layout(folder, places, base), folder.layout, argv)
+    return _rank(site, folder, argv, environment)
+
+
+def _in_container(
+    run: Run,
+    site: HostSettings,
+    rank: int,
+    folder: NodeFolder,
+    image: str,
+    token: str,
+    secrets: Sequence[StoredSecret],
+) -> Rank:
+    """Describe a rank whose command runs in a container of its image."""
+    assert site.containers is not None  # noqa: S101 - for the checker
+    own = container_environment(os.environ)
+    places = {
+        place: (real, place != WORKSPACE) for place, real in _places(folder, secrets).items() if place != "/"
+    }
+    mounts = {**places, **_needed_by_steps(run, site), str(folder.path): (str(folder.path), False)}
+    name = f"mcli-{run.latest['id']}-{rank}"
+    site.containers.remember(folder.container, name)
+    argv, environment = site.containers.command(
+        image,
+        _bash(_text(run, folder, site, {}), folder)[1:],
+        name=name,
+        environment=_environment(run, site, rank, folder, token, secrets, own),
+        mounts=mounts,
+        folder=folder.path,
+    )
+    return _rank(site, folder, argv, environment)
+
+
+def _needed_by_steps(run: Run, site: HostSettings) -> dict[str, tuple[str, bool]]:
+    """Return what of this machine the set-up steps read: the copies of local folders, and local repositories."""
+    given = [each.get("params") or {} for each in run.executed.get("integrations") or ()]
+    paths = [str(each["gitRepo"]).removeprefix("file://") for each in given if each.get("gitRepo")]
+    paths = [*paths, str(site.folders.code(run.name))]
+    return {path: (path, True) for path in paths if path.startswith("/") and Path(path).exists()}
+
+
+def _environment(
+    run: Run,
+    site: HostSettings,
+    rank: int,
+    folder: NodeFolder,
+    token: str,
+    secrets: Sequence[StoredSecret],
+    base: Mapping[str, str],
+) -> dict[str, str]:
+    """Write the files that the variables of a rank name, and return the variables."""
     _write_private(folder.token, token)
     _write_yaml(folder.config / "parameters.yaml", run.executed.get("parameters") or {})
     _write_yaml(folder.config / "run_config.yaml", run.submitted)
-    is_real = site.namespaces and problem() is None
-    environment = rank_environment(
+    return rank_environment(
         run_name=run.name,
         run_input=run.executed,
         demand=run.demand,
@@ -85,13 +158,16 @@ def _prepare_node(
         log_dir=folder.gpu_logs,
         secrets=mount(secrets, folder.secrets),
         integrations=integration_variables(run.executed, run.name),
-        base=_base_environment(folder, site, is_real=is_real),
+        base=base,
     )
-    places = _places(folder, secrets)
-    argv = _bash(_text(run, folder, site.folders.code(run.name), {} if is_real else places), folder)
+
+
+def _rank(
+    site: HostSettings, folder: NodeFolder, argv: Sequence[str], environment: Mapping[str, str]
+) -> Rank:
     return Rank(
         folder=str(folder.path),
-        argv=inside(_layout(folder, places, base), folder.layout, argv) if is_real else argv,
+        argv=argv,
         environment=environment,
         working_folder=str(folder.work),
         log=str(folder.log),
@@ -124,7 +200,7 @@ def _layout(folder: NodeFolder, places: Mapping[str, str], base: Base) -> Layout
     return Layout(str(folder.root), folders, protected, start=WORKSPACE)
 
 
-def _text(run: Run, folder: NodeFolder, code: Path, mount_map: Mapping[str, str]) -> str:
+def _text(run: Run, folder: NodeFolder, site: HostSettings, mount_map: Mapping[str, str]) -> str:
     """Return the script of a node, and leave the variables that only its set-up may see in a file."""
     private = set_up_environment(os.environ)
     if private:
@@ -135,7 +211,7 @@ def _text(run: Run, folder: NodeFolder, code: Path, mount_map: Mapping[str, str]
         mount_map=mount_map,
         private=folder.private if private else None,
         why=folder.why,
-        code=code,
+        code=site.folders.code(run.name),
     )
 
 
