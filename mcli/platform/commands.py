@@ -41,11 +41,10 @@ def serve(options: argparse.Namespace) -> int:
 
     make_data_dir(options.data_dir)
     settings = Settings.load(options.data_dir).changed(_given(options))
-    cluster = settings.clusters[0]
     platform = Platform(
         options.data_dir,
         port=settings.port,
-        cluster=cluster.cluster(),
+        cluster=tuple(each.cluster() for each in settings.clusters),
         grace=settings.grace,
         python=settings.python,
         namespaces=settings.namespaces,

@@ -25,6 +25,7 @@ from mcli.platform.execution.packages import examine
 from mcli.platform.execution.processes import ProcessEngine
 from mcli.platform.execution.sweep import TEMPORARY, sweep_temporary_platforms
 from mcli.platform.presence import announce, holding, make_data_dir
+from mcli.platform.scheduling.cluster import clusters_of
 from mcli.platform.serving.access import Access
 from mcli.platform.serving.api import Api
 from mcli.platform.serving.http_server import HttpServer
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mcli.platform.execution.engine import Engine
-    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.scheduling.cluster import Cluster, Machines
 
 __all__ = ["Platform"]
 
@@ -59,7 +60,8 @@ class Platform:
         data_dir: Folder of its state. Without it the state is in a temporary folder, which `stop` removes, and the
             runs end with this process, however that ends.
         port: Port on 127.0.0.1; 0 for that of the last server of the folder, or else any free one.
-        cluster: What runs are scheduled on, by default this machine. Not with `engine`, which has its own.
+        cluster: What runs are scheduled on, by default this machine; several as a tuple, the first of which is
+            for runs that name none. Not with `engine`, which has its own.
         engine: What executes runs, by default processes on this machine.
         clock: What tells the time, by default the machine's clock.
         grace: Seconds that a stopped run has between SIGTERM and SIGKILL.
@@ -85,7 +87,7 @@ class Platform:
         data_dir: Path | str | None = None,
         *,
         port: int = 0,
-        cluster: Cluster | None = None,
+        cluster: Machines | None = None,
         engine: Engine | None = None,
         clock: Clock | None = None,
         grace: float = GRACE,
@@ -289,11 +291,11 @@ class Platform:
                 containers=self._containers,
             ),
         )
-        cluster = await self._engine.describe()
-        self._announced["cluster"] = _summary(cluster)
-        self._controller = Controller(services, hub, cluster)
+        machines = await self._engine.describe()
+        self._announced["clusters"] = [_summary(cluster) for cluster in clusters_of(machines)]
+        self._controller = Controller(services, hub, machines)
         logs = Logs(store, hub, folders, self._log_limit)
-        api = Api(store, Resolvers(cluster, vault, folders), Watches(store, hub), logs)
+        api = Api(store, Resolvers(machines, vault, folders), Watches(store, hub), logs)
         self._server = Server(api, self._keys, Access(self._outside.hosts))
         self._removal = Removal(store, folders, self._clock)
 

@@ -9,6 +9,14 @@ aliases = ["r1z1"]
 nodes = 2
 gpus_per_node = 8
 gpu_type = "a100_80gb"
+
+[[clusters]]
+name = "r9z1"
+nodes = 1
+gpu_type = "h100_80gb"
+instance_names = ["oci.bm.gpu.h100.8"]
+
+A run that names no cluster gets the first one that has what it asks for.
 """
 
 from __future__ import annotations
@@ -64,11 +72,20 @@ class ClusterSettings:
     """GPUs of each simulated node."""
     gpu_type: str = "a100_80gb"
     """Type of the simulated GPUs."""
+    node_names: tuple[str, ...] = ()
+    """Names of simulated nodes; those without one are `node-0`, `node-1` …"""
+    instance_names: tuple[str, ...] = ()
+    """What run configurations may call its machines with GPUs, besides their GPU type."""
 
     def cluster(self) -> Cluster:
         """Return the cluster: simulated, or this machine as it is now."""
-        found = virtual(self.nodes, self.gpus_per_node, self.gpu_type) if self.nodes else this_machine()
-        return replace(found, name=self.name, aliases=self.aliases)
+        simulated = (self.nodes, self.gpus_per_node, self.gpu_type, self.node_names)
+        found = virtual(*simulated) if self.nodes else this_machine()
+        instances = tuple(
+            replace(each, aliases=self.instance_names) if each.gpus_per_node else each
+            for each in found.instances
+        )
+        return replace(found, id=self.name, name=self.name, aliases=self.aliases, instances=instances)
 
 
 @dataclass(frozen=True)
@@ -212,8 +229,9 @@ def _problems(settings: Settings) -> Iterator[str]:
         yield f"containers must be none, auto, {', '.join(KINDS)}, not {settings.containers!r}."
     if settings.log_limit < 1:
         yield f"log_limit must be at least 1 byte, not {settings.log_limit}."
-    if len(settings.clusters) != 1:
-        yield f"There must be one cluster, not {len(settings.clusters)}."
+    names = [name for cluster in settings.clusters for name in {cluster.name, *cluster.aliases}]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        yield f"Each cluster must have names of its own; {doubled[0]!r} is there twice."
     try:
         settings.outside  # noqa: B018 - its parts are checked together
     except ValueError as error:
@@ -221,6 +239,8 @@ def _problems(settings: Settings) -> Iterator[str]:
     for cluster in settings.clusters:
         if cluster.nodes < 0 or cluster.gpus_per_node < 0:
             yield "nodes and gpus_per_node must not be negative."
+        if len(set(cluster.node_names)) != len(cluster.node_names) or len(cluster.node_names) > cluster.nodes:
+            yield "node_names must differ, and must not be more than nodes."
         if not all((cluster.name, cluster.gpu_type, *cluster.aliases)):
             yield "A cluster's name, aliases and gpu_type must not be empty."
 

@@ -202,7 +202,8 @@ def test_settings_are_remembered(data_dir: Path) -> None:
     call("stop", data_dir)
     call("start", data_dir)
     status = json.loads(call("status", data_dir).stdout)
-    assert {"name": "r1z1", "aliases": ["r7z2"], "nodes": 2, "gpus": {"a100_80gb": 16}} == status["cluster"]
+    expected = {"name": "r1z1", "aliases": ["r7z2"], "nodes": 2, "gpus": {"a100_80gb": 16}}
+    assert [expected] == status["clusters"]
     assert 5.0 == status["settings"]["grace"]
 
 

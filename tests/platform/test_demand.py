@@ -103,7 +103,46 @@ def test_what_matches_several() -> None:
 
 def test_another_cluster() -> None:
     """An unknown cluster is refused; the message names it and the one there is."""
-    assert refusal(gpus=1, cluster="r1z1") == "Cluster 'r1z1' is not known here; it could be: local."
+    known = replace(CLUSTER, aliases=("r7z2",))
+    assert refusal(known, gpus=1, cluster="r1z1") == (
+        "Cluster 'r1z1' is not known here; it could be: local, r7z2. To let this platform answer to that name too: "
+        "python -m mcli.platform configure --cluster-name local --cluster-name NAME, and start it again."
+    )
+
+
+H100 = replace(virtual(1, 8, "h100_80gb", ["inst-a"]), name="r9z1", aliases=("r15z4",))
+SEVERAL = (CLUSTER, H100)
+
+
+@pytest.mark.parametrize(
+    ("compute", "cluster"),
+    [
+        ({"gpus": 8}, "local"),
+        ({"gpus": 0}, "local"),
+        ({"gpus": 8, "gpuType": "h100_80gb"}, "r9z1"),
+        ({"gpus": 8, "cluster": "r9z1"}, "r9z1"),
+        ({"gpus": 8, "cluster": "r15z4"}, "r9z1"),
+        ({"nodeNames": ["inst-a"]}, "r9z1"),
+    ],
+)
+def test_the_first_cluster_that_has_it(compute: dict[str, Any], cluster: str) -> None:
+    """A run gets the cluster that it names by any of its names, else the first one that has what it asks for."""
+    assert resolve({"compute": compute}, SEVERAL).cluster == cluster
+
+
+def test_no_cluster_has_it() -> None:
+    """When no cluster has what a run asks for, the message tells what each has, and how to simulate GPUs."""
+    with pytest.raises(RequestError) as caught:
+        resolve({"compute": {"gpus": 3}}, SEVERAL)
+    told = [word in caught.value.message for word in ("'local'", "'r9z1'", "h100_80gb", "--gpus-per-node")]
+    assert [True] * 4 == told
+
+
+def test_instances_answer_to_further_names() -> None:
+    """An instance can be asked for by the names that the settings give it."""
+    gpus, cpus = H100.instances
+    named = replace(H100, instances=(replace(gpus, aliases=("oci.bm.gpu.h100.8",)), cpus))
+    assert resolve({"compute": {"instance": "oci.bm.gpu.h100.8", "gpus": 8}}, named).instance == "h100_80gb"
 
 
 @pytest.mark.parametrize(

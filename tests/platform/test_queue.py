@@ -36,7 +36,7 @@ def create(quiet: Quiet, transaction: Transaction, run_input: dict[str, Any]) ->
 def controller() -> Any:
     """Return a controller of which only the decisions are asked, which need the cluster alone."""
     deciding = Controller.__new__(Controller)
-    deciding.cluster = virtual(2, 8)
+    deciding.clusters = (virtual(2, 8),)
     return deciding
 
 

@@ -11,15 +11,17 @@ from mcli.platform.clock import parse_time, sleep_until_or
 from mcli.platform.execution.attempt import Attempt, Services
 from mcli.platform.execution.isolation import fail_run
 from mcli.platform.execution.sweep import sweep_resumptions
+from mcli.platform.scheduling.cluster import clusters_of
 from mcli.platform.scheduling.scheduler import Placed, Plan, Start, Waiting, plan
 from mcli.platform.state import events, queue, records
 from mcli.platform.state.status import Status
 from mcli.platform.submission.runs import stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.scheduling.cluster import Cluster, Machines
+    from mcli.platform.scheduling.demand import Demand
     from mcli.platform.state.hub import Change, Hub
     from mcli.platform.state.queue import Queued
     from mcli.platform.state.records import Run
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Controller"]
 
+R = TypeVar("R", Waiting, Placed)
 T = TypeVar("T")
 
 _QUEUED_AT_ONCE = 300
@@ -38,8 +41,8 @@ log: logging.Logger = logging.getLogger(__name__)
 class Controller:
     """All runs that have not ended. Lives on the event loop."""
 
-    def __init__(self, services: Services, hub: Hub, cluster: Cluster) -> None:
-        self.cluster = cluster
+    def __init__(self, services: Services, hub: Hub, machines: Machines) -> None:
+        self.clusters = clusters_of(machines)
         self._services = services
         self._hub = hub
         self._work = asyncio.Event()
@@ -129,7 +132,7 @@ class Controller:
         live = {run.id: run for run in records.with_status(transaction.db, records.LIVE)}
         waits = _each(transaction, ready, lambda run_id: _waiting(ready[run_id]))
         placed = _each(transaction, live, lambda run_id: _placed(live[run_id]))
-        decided = plan(self.cluster, list(waits.values()), list(placed.values()))
+        decided = _plan(self.clusters, waits.values(), placed.values())
         for victim, beneficiary in decided.preempt:
             _preempt(transaction, live[victim], ready[beneficiary].name)
         starts = {start.run_id: start for start in decided.starts}
@@ -142,6 +145,25 @@ class Controller:
         )
         due = [transaction.now] if later else pausing
         return [run_id for run_id in starts if run_id in moved], min(due, default=None)
+
+
+def _plan(clusters: Sequence[Cluster], waits: Collection[Waiting], placed: Collection[Placed]) -> Plan:
+    """Plan each cluster by itself; runs of one that is no longer there are the first one's."""
+
+    def of(cluster: Cluster, runs: Collection[R]) -> list[R]:
+        return [run for run in runs if _cluster_of(run.demand, clusters) is cluster]
+
+    plans = [plan(cluster, of(cluster, waits), of(cluster, placed)) for cluster in clusters]
+    return Plan(
+        tuple(start for each in plans for start in each.starts),
+        tuple(pair for each in plans for pair in each.preempt),
+        {run_id: nodes for each in plans for run_id, nodes in each.claims.items()},
+        {run_id: reason for each in plans for run_id, reason in each.reasons.items()},
+    )
+
+
+def _cluster_of(demand: Demand, clusters: Sequence[Cluster]) -> Cluster:
+    return next((cluster for cluster in clusters if cluster.is_called(demand.cluster)), clusters[0])
 
 
 def _preempt(transaction: Transaction, run: Run, beneficiary: str) -> None:

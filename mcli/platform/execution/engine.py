@@ -19,7 +19,7 @@ from mcli.platform.execution.supervisor import write_atomically
 from mcli.platform.scheduling.demand import Demand
 
 if TYPE_CHECKING:
-    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.scheduling.cluster import Machines
 
 __all__ = [
     "ENGINE_VARIABLES",
@@ -211,8 +211,8 @@ class Engine(Protocol):
         """Whether the engine decides when and where jobs run; otherwise the platform does (`Order.placement`)."""
         ...
 
-    async def describe(self) -> Cluster:
-        """Return the nodes as they are now."""
+    async def describe(self) -> Machines:
+        """Return the nodes as they are now, of one cluster or of several."""
         ...
 
     async def submit(self, job: Job) -> None:

@@ -19,7 +19,7 @@ from mcli.platform.execution.engine import Exit, Order, Phase, Rank, Sight
 from mcli.platform.execution.gang import RankTakenError, start_together
 from mcli.platform.execution.rank_files import Note, kill_rest, lost, open_process, read_exit, reap
 from mcli.platform.execution.supervisor import EXIT, identity
-from mcli.platform.scheduling.cluster import Cluster, this_machine
+from mcli.platform.scheduling.cluster import Machines, clusters_of, this_machine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -39,13 +39,13 @@ class ProcessEngine:
 
     schedules = False
 
-    def __init__(self, cluster: Cluster | None = None) -> None:
+    def __init__(self, cluster: Machines | None = None) -> None:
         self._cluster = cluster
         self._bonds: dict[str, list[int]] = {}
         """What bound ranks watch for their end, by job."""
 
-    async def describe(self) -> Cluster:
-        """Return the cluster that was given, or this machine as it is."""
+    async def describe(self) -> Machines:
+        """Return what was given, or this machine as it is."""
         if self._cluster is None:
             self._cluster = await asyncio.to_thread(this_machine)
         return self._cluster
@@ -101,7 +101,7 @@ class ProcessEngine:
         order = job.order()
         if order is None:
             raise OSError(f"{job.folder} does not say what is to be started.")
-        ranks = _completed(job, order, self._cluster.nodes if self._cluster else ())
+        ranks = _completed(job, order, _nodes(self._cluster) if self._cluster else ())
         end = time.monotonic() + _LIMBO_SECONDS
         while missing := [rank for rank in ranks if not _was_started(Path(rank.folder), end)]:
             try:
@@ -191,6 +191,10 @@ def _was_started(folder: Path, until: float) -> bool:
         if time.monotonic() > until:
             raise OSError(f"The supervisor of {folder} does not start its command, nor does it leave.")
         time.sleep(_SHORTEST_LOOK)
+
+
+def _nodes(machines: Machines) -> list[Node]:
+    return [node for cluster in clusters_of(machines) for node in cluster.nodes]
 
 
 def _completed(job: Job, order: Order, nodes: Sequence[Node]) -> list[Rank]:

@@ -21,8 +21,10 @@ __all__ = [
     "CPU_TYPE",
     "Cluster",
     "Instance",
+    "Machines",
     "Node",
     "cluster_to_wire",
+    "clusters_of",
     "this_machine",
     "utilization_to_wire",
     "virtual",
@@ -65,6 +67,8 @@ class Instance:
     gpu_nums: tuple[int, ...]
     """GPU counts that a run may ask for."""
     nodes: tuple[Node, ...]
+    aliases: tuple[str, ...] = ()
+    """Further names that requests may call it by."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,19 @@ class Cluster:
         """Every machine once, in order of first appearance."""
         return tuple({node.name: node for instance in self.instances for node in instance.nodes}.values())
 
+    def is_called(self, name: str) -> bool:
+        """Tell whether the cluster answers to a name."""
+        return name in {self.name, *self.aliases}
+
+
+Machines = Cluster | tuple[Cluster, ...]
+"""One cluster or several, the first of which is for runs that name none."""
+
+
+def clusters_of(machines: Machines) -> tuple[Cluster, ...]:
+    """Return the clusters, also where there is one."""
+    return machines if isinstance(machines, tuple) else (machines,)
+
 
 def this_machine() -> Cluster:
     """Describe the machine we run on: its CPUs and memory, and its GPUs where `nvidia-smi` finds some."""
@@ -94,8 +111,12 @@ def this_machine() -> Cluster:
     return _cluster((node,), gpus[0].type if gpus else CPU_TYPE, provider="LOCAL")
 
 
-def virtual(nodes: int, gpus_per_node: int, gpu_type: str = "a100_80gb") -> Cluster:
+def virtual(
+    nodes: int, gpus_per_node: int, gpu_type: str = "a100_80gb", names: Sequence[str] = ()
+) -> Cluster:
     """Make up a cluster of machines like this one, each with `gpus_per_node` GPUs that are numbers only.
+
+    The first of them are called by `names`, the others `node-0`, `node-1` …
 
     Raises `ValueError` without nodes, or with fewer than no GPUs.
 
@@ -106,7 +127,8 @@ def virtual(nodes: int, gpus_per_node: int, gpu_type: str = "a100_80gb") -> Clus
     """
     if nodes < 1 or gpus_per_node < 0:
         raise ValueError(f"A cluster of {nodes} nodes with {gpus_per_node} GPUs each cannot be.")
-    machines = tuple(_node(f"node-{rank}", gpus_per_node) for rank in range(nodes))
+    called = [*names, *(f"node-{rank}" for rank in range(len(names), nodes))]
+    machines = tuple(_node(name, gpus_per_node) for name in called[:nodes])
     return _cluster(machines, gpu_type, provider="LOCAL_VIRTUAL")
 
 

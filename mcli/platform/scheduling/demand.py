@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
-from mcli.platform.scheduling.cluster import CPU_TYPE, Cluster, Instance
+from mcli.platform.scheduling.cluster import CPU_TYPE, Cluster, Instance, Machines, clusters_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,6 +17,10 @@ _DEPRECATED = {"cluster": "cluster", "gpuType": "gpuType", "gpuNum": "gpus", "cp
 """Top-level fields of former days, and where they live now."""
 
 _USER_NAMES = {"gpuType": "gpu_type", "nodeNames": "node_names"}
+_WAY_OUT = (
+    "\nTo simulate GPUs, of which the command finds none: python -m mcli.platform configure"
+    " --nodes 1 --gpus-per-node 8 --gpu-type a100_80gb, and start it again."
+)
 _CPU_NAMES = {"none", "none (cpu only)", "cpu", ""}
 
 
@@ -38,21 +42,44 @@ class Demand:
     """The only nodes that will do; empty when any will."""
 
 
-def resolve(run_input: Mapping[str, Any], cluster: Cluster) -> Demand:
-    """Infer from a run input what exactly it asks `cluster` for.
+class _LacksError(RequestError):
+    """A cluster does not have what a run asks for; another may."""
+
+
+def resolve(run_input: Mapping[str, Any], machines: Machines) -> Demand:
+    """Infer from a run input what exactly it asks a cluster for: the one that it names, else the first that has it.
 
     Raises:
-        RequestError: 400 when nothing fits, when several instances would, or when the cluster is another.
+        RequestError: 400 when nothing fits, when several instances of a cluster would, or when the cluster is another.
     """
     requested = compute_of(run_input)
     _check_numbers(requested)
-    if requested.get("cluster") not in {None, "", cluster.name, *cluster.aliases}:
-        names = ", ".join((cluster.name, *cluster.aliases))
-        raise RequestError(
-            400,
-            f"Cluster {requested['cluster']!r} is not known here; it could be: {names}. To let this platform answer to "
-            f"that name too: python -m mcli.platform configure --cluster-name {cluster.name} --cluster-name NAME",
-        )
+    problems = list[_LacksError]()
+    for cluster in _eligible(requested, clusters_of(machines)):
+        try:
+            return _resolve(requested, cluster)
+        except _LacksError as problem:
+            problems.append(problem)
+    if len(problems) == 1:
+        raise problems[0]
+    raise RequestError(400, "\n".join(["No cluster has what the run asks for.", *map(str, problems)]))
+
+
+def _eligible(requested: Mapping[str, Any], clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
+    name = requested.get("cluster")
+    if not name:
+        return clusters
+    if found := tuple(cluster for cluster in clusters if cluster.is_called(name)):
+        return found
+    names = ", ".join(called for cluster in clusters for called in (cluster.name, *cluster.aliases))
+    raise RequestError(
+        400,
+        f"Cluster {name!r} is not known here; it could be: {names}. To let this platform answer to that name too: "
+        f"python -m mcli.platform configure --cluster-name {clusters[0].name} --cluster-name NAME, and start it again.",
+    )
+
+
+def _resolve(requested: Mapping[str, Any], cluster: Cluster) -> Demand:
     node_names = tuple(requested.get("nodeNames") or ())
     nodes = _node_count(requested, node_names)
     instance = _only(_matching(requested, nodes, cluster), requested, cluster)
@@ -111,7 +138,7 @@ def _matching(requested: Mapping[str, Any], nodes: int | None, cluster: Cluster)
 
 
 def _is_named(instance: Instance, requested: Mapping[str, Any]) -> bool:
-    if "instance" in requested and requested["instance"] != instance.name:
+    if "instance" in requested and requested["instance"] not in {instance.name, *instance.aliases}:
         return False
     if "gpuType" not in requested:
         return True
@@ -145,10 +172,10 @@ def _only(matching: list[Instance], requested: Mapping[str, Any], cluster: Clust
         or "nothing named"
     )
     if not matching:
-        raise RequestError(
+        raise _LacksError(
             400,
             f"No instance of cluster {cluster.name!r} matches the request ({asked}). "
-            f"Available:\n{_table(cluster.instances)}",
+            f"Available:\n{_table(cluster.instances)}{_WAY_OUT if requested.get('gpus') else ''}",
         )
     if len(matching) > 1:
         raise RequestError(
@@ -171,7 +198,7 @@ def _check_nodes(instance: Instance, node_names: tuple[str, ...]) -> None:
     known = [node.name for node in instance.nodes]
     missing = [name for name in node_names if name not in known]
     if missing:
-        raise RequestError(
+        raise _LacksError(
             400,
             f"Node {missing[0]!r} is not of instance {instance.name!r}; its nodes are: {', '.join(known)}.",
         )

@@ -11,6 +11,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
@@ -25,7 +26,7 @@ from mcli.platform.submission.local_code import METADATA_KEY, Stage
 
 if TYPE_CHECKING:
     from mcli.platform.execution.folders import RunFolders
-    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.scheduling.cluster import Cluster, Machines
     from mcli.platform.state.store import Transaction
     from mcli.platform.state.vault import Vault
 
@@ -46,10 +47,10 @@ class Settled:
 
 
 class Resolvers:
-    """What can be asked of a platform with this cluster. Each method is the field named in the tables."""
+    """What can be asked of a platform with these clusters. Each method is the field named in the tables."""
 
-    def __init__(self, machines: Cluster, vault: Vault, folders: RunFolders | None = None) -> None:
-        self._cluster = machines
+    def __init__(self, machines: Machines, vault: Vault, folders: RunFolders | None = None) -> None:
+        self._clusters = cluster.clusters_of(machines)
         self._vault = vault
         self._folders = folders
         self.queries: Mapping[str, Callable[..., object]] = {
@@ -95,19 +96,12 @@ class Resolvers:
         filters = data.get("filters") or {}
         names = selection.wanted(data, "name")
         use = (filters.get("allowedSubmissionTypes") or {}).get("has")
-        if (names is not None and self._cluster.name not in names) or (
-            use is not None and use not in self._cluster.submission_types
-        ):
-            return []
-        return [cluster.cluster_to_wire(self._cluster) | {"utilization": lambda: self._utilization(db)}]
-
-    def _utilization(self, db: sqlite3.Connection) -> dict[str, Any]:
-        owners = {user.id: user.name for user in all_users(db)}
-        active, queued = (
-            [_use(run, owners[run.owner]) for run in records.with_status(db, statuses)]
-            for statuses in (records.LIVE, records.WAITING)
-        )
-        return cluster.utilization_to_wire(self._cluster, active, queued)
+        return [
+            cluster.cluster_to_wire(each) | {"utilization": partial(_utilization, db, each)}
+            for each in self._clusters
+            if (names is None or any(each.is_called(name) for name in names))
+            and (use is None or use in each.submission_types)
+        ]
 
     def create_secret(self, transaction: Transaction, user: User, data: Data) -> Answer:
         return [secret_store.create(transaction, self._vault, user, data)]
@@ -119,7 +113,7 @@ class Resolvers:
     def create_run(
         self, transaction: Transaction, user: User, data: Data, stage: Stage | None = None
     ) -> Answer:
-        run = runs.create(transaction, user, data["runInput"], self._cluster, _notes(stage))
+        run = runs.create(transaction, user, data["runInput"], self._clusters, _notes(stage))
         return [self._with_code(run, stage).to_wire(user.email)]
 
     def _with_code(self, run: Run, stage: Stage | None) -> Run:
@@ -130,18 +124,31 @@ class Resolvers:
     def create_interactive_run(
         self, transaction: Transaction, user: User, data: Data, stage: Stage | None = None
     ) -> Answer:
-        run = runs.create_interactive(transaction, user, data, self._cluster, _notes(stage))
+        run = runs.create_interactive(transaction, user, data, self._clusters, _notes(stage))
         return [self._with_code(run, stage).to_wire(user.email)]
 
     def create_finetune(self, transaction: Transaction, user: User, data: Data) -> Answer:
-        return [finetunes.create(transaction, user, data["config"], self._cluster, self._vault)]
+        return [finetunes.create(transaction, user, data["config"], self._clusters, self._vault)]
 
     def create_pretrain(self, transaction: Transaction, user: User, data: Data) -> Answer:
-        return [finetunes.create_pretrain(transaction, user, data, self._cluster).to_wire(user.email)]
+        return [finetunes.create_pretrain(transaction, user, data, self._clusters).to_wire(user.email)]
 
 
 def _notes(stage: Stage | None) -> dict[str, Any]:
     return {METADATA_KEY: stage.metadata} if stage else {}
+
+
+def _utilization(db: sqlite3.Connection, machines: Cluster) -> dict[str, Any]:
+    owners = {user.id: user.name for user in all_users(db)}
+    active, queued = (
+        [
+            _use(run, owners[run.owner])
+            for run in records.with_status(db, statuses)
+            if machines.is_called(run.demand.cluster)
+        ]
+        for statuses in (records.LIVE, records.WAITING)
+    )
+    return cluster.utilization_to_wire(machines, active, queued)
 
 
 def get_runs(db: sqlite3.Connection, user: User, data: Data) -> Answer:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.scheduling.cluster import Machines
     from mcli.platform.state.records import Run
     from mcli.platform.state.store import Transaction
     from mcli.platform.state.vault import StoredSecret, Vault
@@ -41,7 +41,7 @@ _OPTIONAL = (
 
 
 def create(
-    transaction: Transaction, user: User, config: Mapping[str, Any], cluster: Cluster, vault: Vault
+    transaction: Transaction, user: User, config: Mapping[str, Any], cluster: Machines, vault: Vault
 ) -> dict[str, Any]:
     """Submit a finetuning run. It fails at once when the check of its credentials does."""
     run = _submit(transaction, user, finetune_run(config), cluster, RUN_TYPE)
@@ -52,13 +52,13 @@ def create(
     return finetune_to_wire(run, user.email)
 
 
-def create_pretrain(transaction: Transaction, user: User, data: Mapping[str, Any], cluster: Cluster) -> Run:
+def create_pretrain(transaction: Transaction, user: User, data: Mapping[str, Any], cluster: Machines) -> Run:
     """Submit a pretraining run."""
     return _submit(transaction, user, pretrain_run(data), cluster, "PRETRAINING")
 
 
 def _submit(
-    transaction: Transaction, user: User, run_input: dict[str, Any], cluster: Cluster, run_type: str
+    transaction: Transaction, user: User, run_input: dict[str, Any], cluster: Machines, run_type: str
 ) -> Run:
     name = lower_case_name(run_input["runName"], lambda name: is_taken(transaction.db, name), SystemRandom())
     return runs.submit(transaction, user, run_input, run_input, cluster, run_type=run_type, name=name)

@@ -27,7 +27,7 @@ from mcli.platform.submission.checks import (
 from mcli.platform.values import given
 
 if TYPE_CHECKING:
-    from mcli.platform.scheduling.cluster import Cluster
+    from mcli.platform.scheduling.cluster import Machines
     from mcli.platform.state.store import Transaction
     from mcli.platform.state.users import User
 
@@ -67,7 +67,7 @@ def create(
     transaction: Transaction,
     user: User,
     run_input: Mapping[str, Any],
-    cluster: Cluster,
+    cluster: Machines,
     notes: Mapping[str, Any] | None = None,
 ) -> Run:
     """Submit a training run; `notes` of the platform are added to its metadata.
@@ -86,7 +86,7 @@ def create_interactive(
     transaction: Transaction,
     user: User,
     data: Mapping[str, Any],
-    cluster: Cluster,
+    cluster: Machines,
     notes: Mapping[str, Any] | None = None,
 ) -> Run:
     """Submit a run that only waits, for an hour unless `seconds` says otherwise."""
@@ -104,7 +104,7 @@ def submit(
     user: User,
     submitted: Mapping[str, Any],
     executed: Mapping[str, Any],
-    cluster: Cluster,
+    cluster: Machines,
     *,
     run_type: str,
     name: str | None = None,
