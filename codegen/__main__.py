@@ -70,7 +70,7 @@ def _run(settings: Settings, sources: Sources, *, check: bool) -> int:
 
 def _doors(settings: Settings, folder: Path) -> dict[Path, str]:
     """Return the text of each module and stub that follows from the table of public names."""
-    if settings.doors is None or settings.import_paths is None:
+    if settings.doors is None or settings.import_paths is None or not settings.doors.is_dir():
         return {}
     texts = names.texts(settings.doors, settings.import_paths)
     drafts = {path: folder / "doors" / path.relative_to(settings.doors) for path in texts}

@@ -198,24 +198,18 @@ class PackagePlugin(Plugin):
         operation_definition: OperationDefinitionNode,
     ) -> ast.FunctionDef | ast.AsyncFunctionDef:
         """Hand result type, document, name and variables to the transport: that is all a method does."""
-        name, result = operation_definition.name, method_def.returns
-        if name is None or result is None:
+        if operation_definition.name is None or method_def.returns is None:
             raise TypeError("ariadne-codegen made a method without a name or a result")
-        streams = operation_definition.operation is OperationType.SUBSCRIPTION
-        if isinstance(result, ast.Subscript):
-            result = result.slice
-        wire_name = self._spelling.wire_operations[name.value]
-        transport = ast.Attribute(ast.Name("self"), "transport")
-        call = ast.Call(
-            ast.Attribute(transport, "subscribe" if streams else "execute"),
-            [
-                result,
-                rewriting.document_of(method_def),
-                ast.Constant(wire_name),
-                rewriting.variables_of(method_def),
-            ],
-            [],
+        wire_name = self._spelling.wire_operations[operation_definition.name.value]
+        result = (
+            method_def.returns.slice if isinstance(method_def.returns, ast.Subscript) else method_def.returns
         )
+        document, variables = rewriting.document_of(method_def), rewriting.variables_of(method_def)
+        streams = operation_definition.operation is OperationType.SUBSCRIPTION
+        send = ast.Attribute(
+            ast.Attribute(ast.Name("self"), "transport"), "subscribe" if streams else "execute"
+        )
+        call = ast.Call(send, [result, document, ast.Constant(wire_name), variables], [])
         # Imported when it is first called, so that a program loads only the models that it uses.
         load = ast.ImportFrom(method_def.name, [ast.alias(ast.unparse(result))], 1)
         about = rewriting.docstring(self._about(operation_definition))

@@ -1,7 +1,10 @@
-"""The commands that make the generated package, and that compare its schema with a live one."""
+"""The command that makes the generated package of MAPI."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,31 +14,36 @@ from tests.codegen.conftest import ROOT, edit, run
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = (ROOT / "schema" / "mapi.graphql").read_text("utf-8")
-
 
 def package_of(project: Path) -> dict[str, bytes]:
     paths = (project / "generated").rglob("*")
     return {str(path.relative_to(project)): path.read_bytes() for path in paths if path.is_file()}
 
 
-def test_the_committed_package_is_what_its_sources_give(project: Path) -> None:
-    """The check passes on the tree as it is committed, also with another hash seed."""
-    done = run(project, "codegen", "--check", PYTHONHASHSEED="1")
+def test_the_committed_package_is_what_its_sources_give() -> None:
+    """The check passes on the tree as it is committed, also with another hash seed and from another folder."""
+    done = subprocess.run(
+        [sys.executable, "-m", "codegen", "--check"],
+        cwd=ROOT.parent,
+        env=os.environ | {"PYTHONHASHSEED": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_generating_again_changes_nothing(project: Path) -> None:
     """The same sources give the same bytes, and nothing else is left in the folder."""
     before = package_of(project)
-    assert run(project, "codegen").returncode == 0
+    assert run(project).returncode == 0
     assert before == package_of(project)
 
 
 def test_an_edited_file_is_found(project: Path) -> None:
     """The check fails and shows the line that somebody changed in the generated package."""
     edit(project / "generated" / "mcli_mapi" / "enums.py", '"QUEUED"', '"WAITING"')
-    done = run(project, "codegen", "--check")
+    done = run(project, "--check")
     assert done.returncode == 1
     assert "generated/mcli_mapi/enums.py (committed)" in done.stdout
     assert '-    QUEUED = "WAITING"' in done.stdout
@@ -45,7 +53,7 @@ def test_an_edited_file_is_found(project: Path) -> None:
 def test_a_changed_operation_is_found(project: Path) -> None:
     """The check fails and names what a change of an operation would generate."""
     edit(project / "codegen" / "operations" / "runs.graphql", "  maxRetries\n", "")
-    done = run(project, "codegen", "--check")
+    done = run(project, "--check")
     assert done.returncode == 1
     assert "-    max_retries: int | None = None" in done.stdout
     assert done.stderr.startswith(
@@ -58,7 +66,7 @@ def test_the_check_writes_nothing(project: Path) -> None:
     """A package that is not up to date stays as it is."""
     edit(project / "schema" / "mapi.graphql", "  QUEUED\n", "  QUEUED\n  DREAMING\n")
     before = package_of(project)
-    assert run(project, "codegen", "--check").returncode == 1
+    assert run(project, "--check").returncode == 1
     assert before == package_of(project)
 
 
@@ -66,8 +74,8 @@ def test_a_module_that_nothing_gives_any_more_is_removed(project: Path) -> None:
     """A stale file is found by the check and is gone after generating."""
     stale = project / "generated" / "mcli_mapi" / "get_deployments.py"
     stale.write_text("")
-    assert "get_deployments.py" in run(project, "codegen", "--check").stderr
-    assert run(project, "codegen").returncode == 0
+    assert "get_deployments.py" in run(project, "--check").stderr
+    assert run(project).returncode == 0
     assert not stale.exists()
 
 
@@ -104,16 +112,15 @@ def test_a_failed_run_leaves_the_old_package(
     """A mistake in a source is named, and the package stays whole."""
     before = package_of(project)
     edit(project / path, old, new)
-    done = run(project, "codegen")
+    done = run(project)
     assert done.returncode == 1
     assert message in done.stderr
-    assert "Traceback" not in done.stderr
     assert before == package_of(project)
 
 
 def test_a_new_value_of_an_enum_reaches_the_package(project: Path) -> None:
     """A change of the schema is in the package after generating, and then the check passes."""
     edit(project / "schema" / "mapi.graphql", "  QUEUED\n", "  QUEUED\n  DREAMING\n")
-    assert run(project, "codegen").returncode == 0
+    assert run(project).returncode == 0
     assert 'DREAMING = "DREAMING"' in (project / "generated" / "mcli_mapi" / "enums.py").read_text("utf-8")
-    assert run(project, "codegen", "--check").returncode == 0
+    assert run(project, "--check").returncode == 0

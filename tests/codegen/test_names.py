@@ -25,7 +25,7 @@ def with_a_verb(project: Path) -> Path:
     users = project / "mcli" / "users.py"
     users.write_text(users.read_text("utf-8") + VERB, "utf-8")
     edit(project / "mcli" / "__init__.py", '"get_current_user",', '"get_current_user", "get_organization",')
-    assert run(project, "codegen").returncode == 0
+    assert run(project).returncode == 0
     return project
 
 
@@ -53,14 +53,14 @@ def test_a_module_of_a_listed_noun_gives_its_new_verbs_on(project: Path) -> None
     runs = project / "mcli" / "runs.py"
     runs.write_text(runs.read_text("utf-8") + VERB, "utf-8")
     edit(project / "mcli" / "__init__.py", '"get_run",', '"get_run",\n        "get_organization",')
-    assert run(project, "codegen").returncode == 0
+    assert run(project).returncode == 0
     assert "mcli/api/runs/__init__.py" in doors(project, "get_organization")
 
 
 def test_a_door_that_was_edited_is_found(project: Path) -> None:
     """The check fails and shows the line that somebody changed."""
     edit(project / "mcli" / "sdk.py", "import RunStatus", "import RunStatus as Status")
-    done = run(project, "codegen", "--check")
+    done = run(project, "--check")
     assert (1, True) == (done.returncode, "-from mcli.status import RunStatus as Status" in done.stdout)
     assert done.stderr.startswith("codegen: not up to date: mcli/sdk.py. ")
 
@@ -69,8 +69,8 @@ def test_a_path_that_is_no_longer_listed_is_removed(project: Path) -> None:
     """A module that was written once and that nothing asks for is found, and gone after generating."""
     edit(project / "codegen" / "paths.toml", '"utils.utils_run_status" = ["status"]\n', "")
     path = project / "mcli" / "utils" / "utils_run_status.py"
-    assert "mcli/utils/utils_run_status.py" in run(project, "codegen", "--check").stderr
-    assert (0, False) == (run(project, "codegen").returncode, path.exists())
+    assert "mcli/utils/utils_run_status.py" in run(project, "--check").stderr
+    assert (0, False) == (run(project).returncode, path.exists())
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,6 @@ def test_a_path_that_is_no_longer_listed_is_removed(project: Path) -> None:
 def test_a_mistake_in_a_table_is_told(project: Path, path: str, old: str, new: str, message: str) -> None:
     """A name that is nowhere, twice, or no call is one line, and nothing is written."""
     edit(project / path, old, new)
-    done = run(project, "codegen")
+    done = run(project)
     assert (1, 2) == (done.returncode, done.stderr.count("\n"))
     assert message in done.stderr
