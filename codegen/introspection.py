@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["RefreshError", "schema_of"]
 
 # Older servers know less about themselves: each is asked for all that it may know.
+_ALL = {
+    "directive_is_repeatable": True,
+    "input_value_deprecation": True,
+    "schema_description": True,
+    "specified_by_url": True,
+}
 _QUERIES = (
-    get_introspection_query(
-        specified_by_url=True,
-        directive_is_repeatable=True,
-        schema_description=True,
-        input_value_deprecation=True,
-    ),
+    get_introspection_query(**_ALL, input_object_one_of=True),
+    get_introspection_query(**_ALL),
     get_introspection_query(input_value_deprecation=True),
     get_introspection_query(),
 )
