@@ -55,27 +55,20 @@ class Calls(Generic[T]):
 
     def wait(self, args: Any, kwargs: Any, timeout: float | None) -> T:
         """Make a call, and wait for its result."""
-        begun: list[Future[T]] = []
+        started = self._start(args, kwargs, timeout)
         try:
-            return self._start(args, kwargs, timeout, note=begun.append).result(timeout)
+            return started.result(timeout)
         except TimeoutError:
-            if not begun:
-                raise
-            (started,) = begun
             if not started.cancel():  # it ended in this very moment, or the error is its own
                 return started.result()
             raise self._timed_out(timeout, about_now(self._about, args, kwargs)) from None
         except KeyboardInterrupt as e:
-            self._interrupt(begun)
-            if self._about is not None:
-                e.add_note(GOES_ON)
-            raise
-
-    def _interrupt(self, begun: list[Future[T]]) -> None:
-        for started in begun:
             if self._changes:
                 shutdown.finish_interrupted(started, self._name)
+            if self._about is not None:
+                e.add_note(GOES_ON)
             started.cancel()
+            raise
 
     async def aio(self, args: Any, kwargs: Any, timeout: float | None) -> T:  # noqa: ASYNC109 - the documented name
         """Make a call, and wait for its result on the caller's event loop."""
@@ -88,26 +81,14 @@ class Calls(Generic[T]):
                 raise
             raise self._timed_out(timeout, await about_now_async(self._about, args, kwargs)) from None
 
-    def _start(
-        self,
-        args: Any,
-        kwargs: Any,
-        timeout: float | None,
-        *,
-        waits: bool = True,
-        note: Callable[[Future[T]], None] | None = None,
-    ) -> Future[T]:
-        def before(started: Future[T]) -> None:
-            if note is not None:
-                note(started)
-            if kwargs.get("protect"):
-                shutdown.protect(started, timeout if waits else None)
-            if self._changes:
-                shutdown.finish(started, self._name)
-
+    def _start(self, args: Any, kwargs: Any, timeout: float | None, *, waits: bool = True) -> Future[T]:
         with limited(timeout, waits=waits):
-            coroutine = self._prepare(*args, **kwargs)
-            return loop.submit(coroutine, begin_here=self._begins_here, before=before)
+            started = loop.submit(self._prepare(*args, **kwargs), begin_here=self._begins_here)
+        if kwargs.get("protect"):
+            shutdown.protect(started, timeout if waits else None)
+        if self._changes:
+            shutdown.finish(started, self._name)
+        return started
 
     def _timed_out(self, timeout: float | None, about: str) -> TimeoutError:
         return timed_out(self._name, timeout, changes=self._changes, about=about)

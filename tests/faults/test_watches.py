@@ -61,10 +61,7 @@ def crowd(tmp_path: Path) -> Generator[Crowd]:
             for run in runs:
                 mcli.wait_for_run_status(run, "running", timeout=BOUND)
         with Proxy(platform.endpoint) as proxy, MAPIConnection(proxy.endpoint, platform.api_key):
-            crowd = Crowd(runs, gate, proxy)
-            yield crowd
-            for stream in crowd.streams:  # the garbage collector would end them in the middle of another test
-                stream.close()
+            yield Crowd(runs, gate, proxy)
             gate.touch()
 
 

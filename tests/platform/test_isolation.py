@@ -95,4 +95,4 @@ def test_the_error_of_a_full_disk_is_told(tmp_path: Path) -> None:
         run = caller.finish("true")
         caller.close()
     assert "FAILED" == run["status"]
-    assert "could not be started: [Errno 20] Not a directory" in run["reason"]
+    assert "could not be started: [Errno 17] File exists" in run["reason"]

@@ -11,9 +11,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mcli.platform.clock import Clock, parse_time, sleep_until_or
 from mcli.platform.execution.containers import ImagePullError
-from mcli.platform.execution.engine import Engine, Exit, Job, Order, Phase, Sight
+from mcli.platform.execution.engine import (
+    Cause,
+    Engine,
+    EngineUnavailableError,
+    Exit,
+    Job,
+    JobRefusedError,
+    Order,
+    Phase,
+    Sight,
+)
 from mcli.platform.execution.failures import explain
-from mcli.platform.execution.isolation import fail_run, insist
+from mcli.platform.execution.folders import NodeFolder
+from mcli.platform.execution.isolation import RETRY_SECONDS, fail_run, insist
 from mcli.platform.execution.launch import HostSettings, prepare
 from mcli.platform.execution.outcome import first_failure, judge, node_reason
 from mcli.platform.execution.usage import in_words
@@ -35,6 +46,12 @@ T = TypeVar("T")
 log: logging.Logger = logging.getLogger(__name__)
 
 _NEVER_STARTED = Exit(code=1, lost=True, started=False)
+_STOPPING: dict[Cause, dict[str, str]] = {
+    "preempted": {"kind": "preempted", "reason": "Preempted by the cluster"},
+    "cancelled": {"kind": "user", "reason": "Cancelled on the cluster"},
+    "limit": {"kind": "limit", "reason": "Time limit of the cluster reached"},
+}
+"""Why a run is being stopped that its engine has ended."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +88,21 @@ class Attempt:
         run = await self._load()
         job = self._job(run)
         try:
-            problem = await self._submit(run, job) if run.status == "STARTING" else None
-            ends = await self._attend(run, job)
-            ends = await asyncio.to_thread(self._explained, run, ends)
-            await self._finish(job, [_with_problem(end, problem) for end in ends])
+            problem = await self._submit(run, job) if run.status in {"QUEUED", "STARTING"} else None
+            sight = await self._attend(run, job)
+            ends = await asyncio.to_thread(self._explained, run, sight.ends)
+            await self._finish(job, [_with_problem(end, problem) for end in ends], sight.cause)
+        except JobRefusedError as error:
+            await self._give_up(job, str(error))
+            await self._tidy(job)
         except Exception as error:
             log.exception("Run %s fails, because the platform cannot look after it", run.name)
             await insist(lambda: self._services.engine.stop(job))
-            await insist(lambda: self._services.keys.revoke(self.run_id))
-            await self._write(partial(fail_run, run_id=self.run_id, key=job.key, error=error))
+            await self._give_up(job, f"The platform failed on this run: {error}")
+
+    async def _give_up(self, job: Job, reason: str) -> None:
+        await insist(lambda: self._services.keys.revoke(self.run_id))
+        await self._write(partial(fail_run, run_id=self.run_id, key=job.key, reason=reason))
 
     async def _write(self, work: Callable[[Transaction], T]) -> T:
         return await insist(lambda: self._services.store.write(work))
@@ -95,17 +118,29 @@ class Attempt:
     async def _submit(self, run: Run, job: Job) -> str | None:
         """Have the resumption executed; returns what prevented it. What has been started is then stopped."""
         try:
-            if await asyncio.to_thread(job.order) is None:
+            if not await asyncio.to_thread(lambda: job.is_ordered):
                 await self._write_order(run, job)
-            await self._services.engine.submit(job)
+            await self._submit_until_stopped(job)
         except ImagePullError as error:
             self.stop()
             return str(error)
+        except JobRefusedError:
+            raise
         except Exception as error:
             log.exception("Run %s could not be started", run.name)
             self.stop()
             return f"The run could not be started: {error}"
         return None
+
+    async def _submit_until_stopped(self, job: Job) -> None:
+        while not self._stopped.is_set():
+            try:
+                await self._services.engine.submit(job)
+            except EngineUnavailableError as error:
+                log.warning("A run cannot be submitted yet: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
     async def _write_order(self, run: Run, job: Job) -> None:
         services = self._services
@@ -127,7 +162,7 @@ class Attempt:
         )
         await asyncio.to_thread(job.write, order)
 
-    async def _attend(self, run: Run, job: Job) -> list[Exit]:
+    async def _attend(self, run: Run, job: Job) -> Sight:
         """Follow the job to its end; when a rank fails or a stop is asked for, stop the others."""
         if run.status == "TERMINATING":
             self.stop()
@@ -135,15 +170,15 @@ class Attempt:
         try:
             async with aclosing(self._services.engine.watch(job)) as sights:
                 async for sight in sights:
-                    if sight.phase is Phase.RUNNING or any(sight.ends):
-                        await self._write(partial(self._note, sight=sight))
+                    if sight.phase is not Phase.UNKNOWN:
+                        await self._write(partial(self._note, key=job.key, sight=sight))
                     if sight.phase is Phase.ENDED:
                         break
         finally:
             for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
-        return [end or _NEVER_STARTED for end in sight.ends]
+        return sight
 
     async def _stop_job(self, job: Job) -> None:
         await self._stopped.wait()
@@ -155,20 +190,28 @@ class Attempt:
             due = (await self._load()).latest["estimatedEndTime"]
             await sleep_until_or(self._services.clock, self._limit_changed, parse_time(due) if due else None)
 
-    def _note(self, transaction: Transaction, sight: Sight) -> None:
-        """Write down that the command runs, and that a rank has failed."""
+    def _note(self, transaction: Transaction, key: str, sight: Sight) -> None:
+        """Write down what is new: why the run waits, that it has nodes, that it runs, that a rank has failed."""
         run = records.load(transaction.db, self.run_id)
+        if not _is_current(run, key):
+            return
+        before = (run.status, run.reason)
+        if run.status == "QUEUED" and sight.nodes:
+            run.place(transaction, sight.nodes, [() for _ in sight.nodes])
+        elif run.status == "QUEUED" and sight.reason:
+            run.reason = run.lifecycle[-1]["reason"] = run.latest["reason"] = sight.reason
         runs = sight.phase is Phase.RUNNING or any(end and end.started for end in sight.ends)
         if run.status == "STARTING" and runs:
             run.started(transaction)
         if any(end and end.code for end in sight.ends):
             run.terminate(transaction)
-        records.save(transaction, run)
+        if before != (run.status, run.reason):
+            records.save(transaction, run)
 
     def _mark_over(self, transaction: Transaction) -> bool:
         run = records.load(transaction.db, self.run_id)
         due, seconds = run.latest["estimatedEndTime"], run.max_duration_seconds
-        if run.status == "TERMINATING":
+        if run.status == "TERMINATING" or run.status in records.TERMINAL:
             return True
         if due is None or due > transaction.now:
             return False
@@ -177,19 +220,28 @@ class Attempt:
         records.save(transaction, run)
         return True
 
-    async def _finish(self, job: Job, ends: Sequence[Exit]) -> None:
+    async def _finish(self, job: Job, ends: Sequence[Exit], cause: Cause) -> None:
         services = self._services
         await insist(lambda: services.keys.revoke(self.run_id))
-        run = await self._write(lambda transaction: self._end(transaction, ends))
-        try:
-            await services.engine.forget(job)
-            await asyncio.to_thread(self._clear, run)
-            await asyncio.to_thread(services.site.folders.close_resumption, job.key)
-        except OSError:
-            log.exception("The files of run %s cannot be cleared; the next server tries again", run.name)
+        await self._write(partial(self._end, key=job.key, ends=ends, cause=cause))
+        await self._tidy(job)
 
-    def _end(self, transaction: Transaction, ends: Sequence[Exit]) -> Run:
+    async def _tidy(self, job: Job) -> None:
+        """Remove what the ranks were given."""
+        try:
+            await self._services.engine.forget(job)
+            for path in job.ranks:
+                await asyncio.to_thread(NodeFolder(path).clear)
+            await asyncio.to_thread(self._services.site.folders.close_resumption, job.key)
+        except OSError:
+            log.exception("The files of a run cannot be cleared; the next server tries again")
+
+    def _end(self, transaction: Transaction, key: str, ends: Sequence[Exit], cause: Cause) -> None:
         run = records.load(transaction.db, self.run_id)
+        if not _is_current(run, key):
+            return
+        if cause in _STOPPING and not run.stopping:
+            run.stopping = dict(_STOPPING[cause])
         run.terminate(transaction)
         outcome = judge(run, ends, transaction.now)
         if outcome.status == "FAILED":
@@ -203,21 +255,20 @@ class Attempt:
             run.latest.update(status=outcome.status, reason=outcome.reason)
             run.resume(transaction, outcome.retry_after)
         records.save(transaction, run)
-        return run
 
-    def _explained(self, run: Run, ends: Sequence[Exit]) -> list[Exit]:
+    def _explained(self, run: Run, ends: Sequence[Exit | None]) -> list[Exit]:
         """Say of each rank what is known of its failure."""
         folders, command = self._services.site.folders, str(run.executed.get("command") or "")
         nodes = [folders.node(run.name, run.index, rank) for rank in range(len(ends))]
         return [
-            replace(end, detail=explain(node, end, command)) for node, end in zip(nodes, ends, strict=True)
+            replace(end, detail=explain(node, end, command))
+            for node, end in zip(nodes, (end or _NEVER_STARTED for end in ends), strict=True)
         ]
 
-    def _clear(self, run: Run) -> None:
-        folders = self._services.site.folders
-        ended = run.index if run.status in records.TERMINAL else run.index - 1
-        for rank in range(run.demand.nodes):
-            folders.node(run.name, ended, rank).clear()
+
+def _is_current(run: Run, key: str) -> bool:
+    """Tell whether a resumption is the run's, and goes on: who stops a run that waits ends it at once."""
+    return run.latest["id"] == key and run.status not in records.TERMINAL
 
 
 def _usage(ends: Sequence[Exit]) -> str:

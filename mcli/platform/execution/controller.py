@@ -47,6 +47,8 @@ class Controller:
         self._hub = hub
         self._work = asyncio.Event()
         self._attempts: dict[str, Attempt] = {}
+        self._driven: set[str] = set()
+        """The resumptions that are attended."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._scheduling: asyncio.Task[None]
         self._closing = False
@@ -54,11 +56,13 @@ class Controller:
     async def open(self) -> None:
         """Find the runs again that an earlier server left, and begin to schedule."""
         self._hub.listen_to_all(self._hear)
-        living = await self._services.store.read(lambda db: records.with_status(db, records.LIVE))
-        site, keys = self._services.site, {run.latest["id"] for run in living}
-        await sweep_resumptions(site.folders, self._services.engine, keys)
-        for run in living:
-            self._drive(run.id)
+        handed = records.WAITING if self._services.engine.schedules else ()
+        begun = await self._services.store.read(lambda db: records.with_status(db, (*records.LIVE, *handed)))
+        keys = {run.latest["id"] for run in begun}
+        await sweep_resumptions(self._services.site.folders, self._services.engine, keys)
+        for run in begun:
+            if run.status in records.LIVE:
+                self._drive(run.id, run.latest["id"])
         self._scheduling = asyncio.create_task(self._schedule_always())
 
     async def close(self, *, stop_runs: bool) -> None:
@@ -75,7 +79,8 @@ class Controller:
 
     def _hear(self, change: Change) -> None:
         if attempt := self._attempts.get(change.run_id):
-            attempt.stop() if change.status == "TERMINATING" else attempt.change_limit()
+            ends = change.status == "TERMINATING" or change.status in records.TERMINAL
+            attempt.stop() if ends else attempt.change_limit()
         self._work.set()
 
     @property
@@ -83,18 +88,23 @@ class Controller:
         """Whether no run has nodes."""
         return not self._attempts
 
-    def _drive(self, run_id: str) -> None:
+    def _drive(self, run_id: str, key: str) -> None:
+        """Attend a resumption, unless that is being done."""
+        if key in self._driven:
+            return
+        self._driven.add(key)
         attempt = self._attempts[run_id] = Attempt(run_id, self._services)
-        task = asyncio.create_task(self._drive_to_end(attempt))
+        task = asyncio.create_task(self._drive_to_end(attempt, key))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _drive_to_end(self, attempt: Attempt) -> None:
+    async def _drive_to_end(self, attempt: Attempt, key: str) -> None:
         try:
             await attempt.drive()
         except Exception:
             log.exception("Run %s is no longer supervised until the platform restarts", attempt.run_id)
         finally:
+            self._driven.discard(key)
             # The next attempt of the run may have begun while this one still cleared up.
             if self._attempts.get(attempt.run_id) is attempt:
                 del self._attempts[attempt.run_id]
@@ -114,11 +124,12 @@ class Controller:
     async def _schedule(self) -> str | None:
         """Give nodes to those whose turn it is; tell when the next run's pause is over."""
         started, due = await self._services.store.write(self._pass)
-        for run_id in started:
-            self._drive(run_id)
+        for run_id, key in started.items():
+            self._drive(run_id, key)
         return due
 
-    def _pass(self, transaction: Transaction) -> tuple[list[str], str | None]:
+    def _pass(self, transaction: Transaction) -> tuple[dict[str, str], str | None]:
+        """Move waiting runs on; returns those to attend, with their resumptions, and when a pause is over."""
         rows = {row["run_id"]: row for row in queue.queued(transaction.db)}
         waiting = _each(transaction, rows, lambda run_id: queue.read(rows[run_id]))
         pausing = [
@@ -129,6 +140,9 @@ class Controller:
             for run_id, run in waiting.items()
             if not run.not_before or run.not_before <= transaction.now
         }
+        if self._services.engine.schedules:
+            handed = _each(transaction, ready, lambda run_id: _hand_over(transaction, run_id))
+            return handed, min(pausing, default=None)
         live = {run.id: run for run in records.with_status(transaction.db, records.LIVE)}
         waits = _each(transaction, ready, lambda run_id: _waiting(ready[run_id]))
         placed = _each(transaction, live, lambda run_id: _placed(live[run_id]))
@@ -144,7 +158,7 @@ class Controller:
             lambda run_id: _move(transaction, ready[run_id], decided, starts.get(run_id)),
         )
         due = [transaction.now] if later else pausing
-        return [run_id for run_id in starts if run_id in moved], min(due, default=None)
+        return {run_id: moved[run_id] for run_id in starts if run_id in moved}, min(due, default=None)
 
 
 def _plan(clusters: Sequence[Cluster], waits: Collection[Waiting], placed: Collection[Placed]) -> Plan:
@@ -183,12 +197,24 @@ def _each(transaction: Transaction, run_ids: Iterable[str], step: Callable[[str]
             run = records.load(transaction.db, run_id)
             log.exception("Run %s fails, because it cannot be scheduled", run.name)
             del transaction.changes[published:]
-            fail_run(transaction, run_id, run.latest["id"], error)
+            fail_run(transaction, run_id, run.latest["id"], f"The platform failed on this run: {error}")
     return done
 
 
-def _move(transaction: Transaction, queued: Queued, decided: Plan, start: Start | None) -> None:
-    """Do what was decided for a waiting run; of one that goes on to wait only the reason is written, if it is new."""
+def _hand_over(transaction: Transaction, run_id: str) -> str:
+    """Leave a waiting run to an engine that schedules; returns the id of its resumption."""
+    run = records.load(transaction.db, run_id)
+    if run.status == Status.PENDING:
+        run.enter(transaction, Status.QUEUED)
+        records.save(transaction, run)
+    return str(run.latest["id"])
+
+
+def _move(transaction: Transaction, queued: Queued, decided: Plan, start: Start | None) -> str:
+    """Do what was decided for a waiting run, and return its resumption's id if it starts.
+
+    Of one that goes on to wait only the reason is written, if it is new.
+    """
     reason, claim = decided.reasons.get(queued.run_id, ""), decided.claims.get(queued.run_id, ())
     if start or queued.is_new:
         run = records.load(transaction.db, queued.run_id)
@@ -198,8 +224,10 @@ def _move(transaction: Transaction, queued: Queued, decided: Plan, start: Start 
         if start:
             run.place(transaction, start.nodes, start.gpu_indices)
         records.save(transaction, run)
-    elif (reason or queued.reason, tuple(claim)) != (queued.reason, queued.claim):
+        return str(run.latest["id"])
+    if (reason or queued.reason, tuple(claim)) != (queued.reason, queued.claim):
         queue.explain(transaction, queued.run_id, reason or queued.reason, claim)
+    return ""
 
 
 def _waiting(run: Queued) -> Waiting:

@@ -166,6 +166,11 @@ class Job:
         }
         return Order(**stored | definite)
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it is written down what is to be done."""
+        return (self.folder / _ORDER).exists()
+
     def discard_order(self) -> None:
         """Remove what was to be done: it holds all that the ranks were given, secrets too."""
         (self.folder / _ORDER).unlink(missing_ok=True)

@@ -55,12 +55,12 @@ def _passes(error: sqlite3.Error | OSError) -> bool:
     return isinstance(error, OSError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
 
-def fail_run(transaction: Transaction, run_id: str, key: str, error: Exception) -> None:
+def fail_run(transaction: Transaction, run_id: str, key: str, reason: str) -> None:
     """End a run as FAILED that the platform cannot handle, if this is still its resumption."""
     run = records.load(transaction.db, run_id)
     if run.status in records.TERMINAL or run.latest["id"] != key:
         return
     if run.status in records.LIVE:
         run.terminate(transaction)
-    run.end(transaction, "FAILED", f"The platform failed on this run: {error}")
+    run.end(transaction, "FAILED", reason)
     records.save(transaction, run)

@@ -63,11 +63,12 @@ class ProcessEngine:
             while True:
                 ends = tuple(wait.result() if wait.done() else None for wait in waits)
                 phase = Phase.ENDED if all(ends) else Phase.RUNNING if starting.done() else Phase.LAUNCHING
+                # what ends while the reader is busy with this sight is news for the next one
+                pending = [task for task in (starting, *waits) if not task.done()]
                 yield Sight(phase, ends=ends)
                 if phase is Phase.ENDED:
                     return
-                if pending := [task for task in (starting, *waits) if not task.done()]:
-                    await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (starting, *waits):
                 task.cancel()

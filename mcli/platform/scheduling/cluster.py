@@ -25,6 +25,7 @@ __all__ = [
     "Node",
     "cluster_to_wire",
     "clusters_of",
+    "make_instance",
     "this_machine",
     "utilization_to_wire",
     "virtual",
@@ -48,6 +49,9 @@ class Node:
     disk_bytes: int
     gpu_ids: tuple[str, ...] = ()
     """What CUDA calls its GPUs, in their order; empty where they are called 0, 1, 2 …"""
+    is_alive: bool = True
+    is_schedulable: bool = True
+    """Whether runs may be given it, as far as anybody knows."""
 
     def cuda_devices(self, indices: Iterable[int]) -> str:
         """Return the value of `CUDA_VISIBLE_DEVICES` for some of its GPUs."""
@@ -141,15 +145,18 @@ def _cluster(nodes: tuple[Node, ...], gpu_type: str, provider: str) -> Cluster:
         allow_fractional=True,
         allow_multinode=len(nodes) > 1,
         submission_types=("TRAINING", "FINETUNING", "PRETRAINING"),
-        instances=tuple(_instance(kind, count, nodes) for kind, count in [*kinds, (CPU_TYPE, 0)]),
+        instances=tuple(make_instance(kind, count, nodes) for kind, count in [*kinds, (CPU_TYPE, 0)]),
     )
 
 
-def _instance(gpu_type: str, gpus_per_node: int, nodes: tuple[Node, ...]) -> Instance:
+def make_instance(
+    gpu_type: str, gpus_per_node: int, nodes: tuple[Node, ...], name: str | None = None
+) -> Instance:
+    """Return the instance of some nodes that are alike; a run may ask for parts of a node and for whole ones."""
     fractions = {count for count in _SMALL_COUNTS if count < gpus_per_node}
     whole = {gpus_per_node * (rank + 1) for rank in range(len(nodes))}
     return Instance(
-        name=gpu_type if gpus_per_node else "cpu",
+        name=name or (gpu_type if gpus_per_node else "cpu"),
         gpu_type=gpu_type,
         gpus_per_node=gpus_per_node,
         cpus=nodes[0].cpus,
@@ -193,7 +200,12 @@ def _instance_to_wire(instance: Instance) -> dict[str, Any]:
         "gpuNums": list(instance.gpu_nums),
         "numNodes": len(instance.nodes),
         "nodes": [
-            {"name": node.name, "isAlive": True, "isSchedulable": True, "upTime": None}
+            {
+                "name": node.name,
+                "isAlive": node.is_alive,
+                "isSchedulable": node.is_schedulable,
+                "upTime": None,
+            }
             for node in instance.nodes
         ],
     }

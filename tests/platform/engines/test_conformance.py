@@ -148,6 +148,24 @@ def test_phases(stage: Stage) -> None:
     assert [[Phase.RUNNING, Phase.ENDED]] == stage.play(act)
 
 
+def test_a_slow_reader_misses_nothing(stage: Stage) -> None:
+    """What becomes true while the reader is busy with an earlier sight is told by the next one."""
+    job = stage.job("echo up; sleep 60")
+
+    async def act(engine: Engine) -> list[Phase]:
+        await engine.submit(job)
+        seen = []
+        async for sight in engine.watch(job):
+            seen.append(sight.phase)
+            await says(job, "up\n")
+            await asyncio.sleep(0.3)  # until the engine has noticed
+            if sight.phase is Phase.RUNNING:
+                await engine.stop(job)
+        return seen[-2:]
+
+    assert [[Phase.RUNNING, Phase.ENDED]] == stage.play(act)
+
+
 def test_a_job_is_found_again(stage: Stage) -> None:
     """Another server sees the job while it runs and after its end."""
     job = stage.job("echo up; read < go; exit 4")
