@@ -15,7 +15,7 @@ from mcli_mapi.get_runs_paginated_with_details import GetRunsPaginatedWithDetail
 import mcli
 from bench.server import page
 from mcli._core.answers import read
-from mcli.run import run_of
+from mcli._run_values import runs_of
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def thousand_runs() -> None:
 
     def ours() -> list[mcli.Run]:
         answer = read(GetRunsPaginatedWithDetails, content).get_runs_paginated
-        return [run_of(each) for each in answer.runs]
+        return runs_of(answer.runs)
 
     report("1000 detailed runs / json.loads", median(ours, 10), median(lambda: json.loads(content), 10))
     gc.disable()

@@ -106,12 +106,13 @@ def watches(count: int) -> None:
             data = {"data": {"watchRunStatus": status}}
             await socket.send(json.dumps({"id": serial, "type": "next", "payload": data}))
 
-    from mcli_mapi.fragments import RunFields
+    from mcli_mapi.get_runs_paginated import GetRunsPaginated
 
-    from bench.server import RUN
-    from mcli.run import run_of
+    from bench.server import page
+    from mcli._core.answers import read
+    from mcli._run_values import runs_of
 
-    run = run_of(RunFields.model_validate(RUN))
+    (run,) = runs_of(read(GetRunsPaginated, page(1, details=False)).get_runs_paginated.runs)
     with serving(answer) as endpoint, mcli.MAPIConnection(endpoint, "a-key"):
         begin = time.perf_counter()
         streams = [mcli.watch_run_status(run, future=True) for _ in range(count)]

@@ -19,8 +19,8 @@ from mcli._arguments import given
 from mcli._core.operations import mutation
 from mcli._core.paging import the_one
 from mcli._core.transport import mapi
+from mcli._run_values import runs_of
 from mcli.exceptions import ValidationError
-from mcli.run import Run, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from mcli._run_sections import ComputeConfig
     from mcli._training_arguments import ExperimentTracker
+    from mcli.run import Run
 
 __all__ = ["DataSource", "PretrainEval", "PretrainParameters", "Tokenizer", "create_pretraining_run"]
 
@@ -143,7 +144,7 @@ def create_pretraining_run(
 
 
 async def _created(client: Mapi, sent: CreatePretrainInput) -> list[Run]:
-    return [run_of(each) for each in (await client.create_pretrain(sent)).create_pretrain]
+    return runs_of((await client.create_pretrain(sent)).create_pretrain)
 
 
 def _train_data(data: object) -> list[str] | dict[str, DataSource]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import mcli  # for its verbs, which import this
 from mcli._arguments import given
-from mcli._run_input import submitted_config
 from mcli._run_sections import known_name
 from mcli._words import age, compute
 from mcli.enums import RunType
@@ -20,19 +19,14 @@ from mcli.run_details import (
     Node,
     Resumption,
     RunLifecycle,
-    event,
-    lifecycle,
-    node,
-    resumption,
 )
 from mcli.status import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcli_mapi.fragments import RunFields
 
-__all__ = ["Run", "run_of"]
+__all__ = ["Run"]
 
 _CONTRADICTED: dict[str, tuple[str, ...]] = {
     "nodes": ("gpus", "node_names"),
@@ -263,53 +257,6 @@ def _overridden(compute: Mapping[str, Any], settings: Mapping[str, Any]) -> dict
     contradicted = {name for setting in settings for name in _CONTRADICTED[setting]}
     kept = {name: value for name, value in compute.items() if known_name("compute", name) not in contradicted}
     return {**kept, **settings}
-
-
-def run_of(fields: RunFields) -> Run:
-    """Read a run from the wire; with details where it has them.
-
-    Raises:
-        MAPIException: The run came without a resumption; it has at least one.
-    """
-    if not fields.resumptions:
-        raise MAPIException(
-            500, f"The platform sent run {fields.name!r} without a resumption; it has at least one."
-        )
-    resumptions = [resumption(each) for each in fields.resumptions]
-    latest, seconds = resumptions[-1], fields.max_duration_seconds
-    run = Run(
-        run_uid=fields.id,
-        name=fields.name,
-        status=RunStatus.from_string(fields.status),
-        created_at=fields.created_at,
-        updated_at=fields.updated_at,
-        created_by=fields.created_by_email,
-        priority=fields.priority,
-        preemptible=fields.preemptible,
-        retry_on_system_failure=fields.retry_on_system_failure,
-        cluster=latest.cluster,
-        gpus=latest.gpus,
-        gpu_type=latest.gpu_type,
-        cpus=latest.cpus,
-        node_count=latest.node_count,
-        latest_resumption=latest,
-        is_deleted=fields.is_deleted,
-        run_type=RunType.from_string(fields.run_type),
-        max_retries=fields.max_retries,
-        reason=latest.reason or fields.reason,
-        resumptions=resumptions,
-        max_duration=seconds if seconds is None else seconds / 3600,
-    )
-    details = getattr(fields, "details", None)
-    if details is not None:
-        run.nodes = [node(each) for each in details.nodes]
-        run.submitted_config = submitted_config(details.original_run_input)
-        run.metadata = details.metadata
-        run.last_resumption_id = details.last_execution_id
-        run.events = [event(each) for each in details.formatted_run_events]
-        run.lifecycle = [lifecycle(each) for each in details.lifecycle]
-        run.image = details.image
-    return run
 
 
 def _was_stopped(resumption: Resumption) -> bool:

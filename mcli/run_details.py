@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 from mcli.status import RunStatus
 
 if TYPE_CHECKING:
-    from mcli_mapi.fragments import (
-        FormattedRunEventFields,
-        ResumptionFields,
-        RunLifecycleFields,
-        RunNodeFields,
-    )
+    from mcli_mapi.fragments import FormattedRunEventFields
 
 __all__ = ["FormattedRunEvent", "Node", "Resumption", "RunLifecycle"]
 
@@ -100,39 +95,6 @@ class FormattedRunEvent:
     event_time: datetime
     event_message: str
     resumption_index: int | None = None
-
-
-def node(fields: RunNodeFields) -> Node:
-    """Read a node from the wire."""
-    return Node(fields.rank, fields.name, RunStatus.from_string(fields.status), fields.reason)
-
-
-def resumption(fields: ResumptionFields) -> Resumption:
-    """Read a resumption from the wire."""
-    return Resumption(
-        index=fields.execution_index,
-        cluster=fields.cluster_name,
-        gpus=fields.gpus,
-        cpus=fields.cpus,
-        gpu_type=fields.gpu_type,
-        node_count=fields.nodes,
-        status=RunStatus.from_string(fields.status),
-        started_at=fields.start_time,
-        ended_at=fields.end_time,
-        estimated_end_time=fields.estimated_end_time,
-        reason=fields.reason,
-    )
-
-
-def lifecycle(fields: RunLifecycleFields) -> RunLifecycle:
-    """Read a span of time from the wire."""
-    return RunLifecycle(
-        resumption_index=fields.execution_index,
-        status=RunStatus.from_string(fields.status),
-        started_at=fields.start_time,
-        ended_at=fields.end_time,
-        reason=fields.reason,
-    )
 
 
 def event(fields: FormattedRunEventFields) -> FormattedRunEvent:

@@ -33,11 +33,12 @@ from mcli._core.transport import mapi
 from mcli._run_filters import DEFAULT_LIMIT, named, page_request, size_of_page
 from mcli._run_input import run_input
 from mcli._run_updates import update_input
+from mcli._run_values import runs_of
 from mcli._spelling import kind_of
 from mcli._warnings import warn
 from mcli.metadata import sanitize_metadata
 from mcli.pages import ObjectList, PaginatedObjectList
-from mcli.run import Run, run_of
+from mcli.run import Run
 from mcli.run_config import RunConfig
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def create_run(
 
 async def _created(client: Mapi, sent: CreateRunInput) -> list[Run]:
     await _check_folders(client, sent.run_input)
-    return [run_of(each) for each in (await client.create_run(sent)).create_run]
+    return runs_of((await client.create_run(sent)).create_run)
 
 
 async def _check_folders(client: Mapi, sent: RunInput) -> None:
@@ -152,7 +153,7 @@ def create_interactive_run(
 
 async def _created_interactive(client: Mapi, sent: CreateInteractiveRunInput) -> list[Run]:
     await _check_folders(client, sent.run_input)
-    return [run_of(each) for each in (await client.create_interactive_run(sent)).create_interactive_run]
+    return runs_of((await client.create_interactive_run(sent)).create_interactive_run)
 
 
 @query
@@ -290,7 +291,7 @@ async def _read_page(
         page = (await client.get_runs_paginated_with_details(request)).get_runs_paginated
     else:
         page = (await client.get_runs_paginated(request)).get_runs_paginated
-    return [run_of(each) for each in page.runs], page.cursor if page.has_next_page else None
+    return runs_of(page.runs), page.cursor if page.has_next_page else None
 
 
 @mutation
@@ -582,7 +583,7 @@ def _select(names: list[str]) -> GetRunsInput:
 
 
 def _runs(found: Iterable[RunFields]) -> ObjectList[Run]:
-    return ObjectList([run_of(each) for each in found], Run)
+    return ObjectList(runs_of(found), Run)
 
 
 _LOST = (500, "The platform answered without the run that it was to create.")

@@ -9,15 +9,20 @@ from __future__ import annotations
 import functools
 import json
 import re
+import types
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mcli_mapi.base_model import Result
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator
 
 from mcli.exceptions import MAPIException, MultiMAPIException, from_graphql
 
-__all__ = ["decode", "read", "refused"]
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
+__all__ = ["decode", "read", "read_as", "refused"]
 
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -27,9 +32,34 @@ class _Envelope(BaseModel, Generic[ResultT]):
     errors: Any = None
 
 
+_READ_AS: dict[type[Result], CoreSchema] = {}
+
+
+def read_as(kind: type[Result], schema: CoreSchema) -> None:
+    """Let the objects of a generated type be read as something else, from the first answer on."""
+    _READ_AS[kind] = schema
+
+
 @functools.cache
-def _adapter(result: type[ResultT]) -> TypeAdapter[_Envelope[ResultT]]:
-    return TypeAdapter(_Envelope[result])  # type: ignore[valid-type]  # a parameter made at run time
+def _validator(result: type[Result]) -> SchemaValidator:
+    adapter = TypeAdapter(_Envelope[result])  # type: ignore[valid-type]  # a parameter made at run time
+    return SchemaValidator(_with_values(adapter.core_schema))
+
+
+def _with_values(schema: Any) -> Any:
+    """Put what was told to `read_as` in the place of the generated types."""
+    if isinstance(schema, list):
+        return [_with_values(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema["cls"] if schema.get("type") == "model" else None
+    if kind in _READ_AS:
+        return {**_READ_AS[kind], "ref": schema["ref"]} if "ref" in schema else _READ_AS[kind]
+    parts = {key: _with_values(part) for key, part in schema.items()}
+    if kind is not None and parts["schema"] != schema["schema"]:
+        # pydantic-core goes by the class where that has a validator already, which knows nothing of what is put here
+        parts["cls"] = types.new_class(kind.__name__, (kind,), {"defer_build": True})
+    return parts
 
 
 def read(result: type[ResultT], content: bytes | str, status: int = 200, reason: str = "") -> ResultT:
@@ -47,27 +77,27 @@ def read(result: type[ResultT], content: bytes | str, status: int = 200, reason:
         MAPIException: The answer is an error, or cannot be read.
     """
     try:
-        envelope = _adapter(result).validate_json(content)
+        envelope: _Envelope[ResultT] = _validator(result).validate_json(content)
     except ValidationError as e:
         raise _explain(content, status, reason, e) from None
     if envelope.errors:
         raise refused(envelope.errors, status)
     if envelope.data is None:
         raise _without_data(status, reason)
-    return cast("ResultT", envelope.data)
+    return envelope.data
 
 
 def decode(result: type[ResultT], payload: object) -> ResultT:
     """Read one payload of a subscription, which is an answer that JSON was read of already."""
     try:
-        envelope = _adapter(result).validate_python(payload)
+        envelope: _Envelope[ResultT] = _validator(result).validate_python(payload)
     except ValidationError as e:
         raise _explain_payload(payload, HTTPStatus.OK, "", e) from None
     if envelope.errors:
         raise refused(envelope.errors, HTTPStatus.BAD_REQUEST)
     if envelope.data is None:
         raise _without_data(HTTPStatus.OK, "")
-    return cast("ResultT", envelope.data)
+    return envelope.data
 
 
 _NOT_IN_SCHEMA = re.compile(

@@ -103,23 +103,23 @@ FAULTS = [
     # Answers
     Fault(
         "minutes for hours in what is read",
-        "mcli/run.py",
+        "mcli/_run_values.py",
         "seconds if seconds is None else seconds / 3600",
         "seconds if seconds is None else seconds / 60",
         "properties/test_round_trips.py",
     ),
     Fault(
         "an adapter drops max_retries",
-        "mcli/run.py",
-        "        max_retries=fields.max_retries,\n",
+        "mcli/_run_values.py",
+        '        "max_retries",\n',
         "",
         "properties/test_adapters.py",
     ),
     Fault(
         "an adapter drops the reason of a lifecycle span",
-        "mcli/run_details.py",
-        "        ended_at=fields.end_time,\n        reason=fields.reason,\n    )\n\n\ndef event",
-        "        ended_at=fields.end_time,\n    )\n\n\ndef event",
+        "mcli/_run_values.py",
+        '    RunLifecycleFields,\n    "reason",\n',
+        "    RunLifecycleFields,\n",
         "properties/test_adapters.py",
     ),
     Fault(
