@@ -64,6 +64,7 @@ def start(server: wire.HttpServer, code: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", BEGIN + code],
         env=environment,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -155,3 +156,107 @@ def test_ctrl_c_says_that_the_outcome_is_unknown(server: wire.HttpServer) -> Non
     assert -signal.SIGINT == code
     assert "mcli: create_run was interrupted: whether it was carried out is unknown." in errors
     assert "KeyboardInterrupt" in errors
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["mcli.get_run('run-a', timeout=None)", CREATE.replace("future=True", "timeout=None"), CREATE],
+    ids=["query", "change", "future"],
+)
+@pytest.mark.parametrize("warm", ["mcli.get_run('a')", "mcli.get_run('a', future=True).result()", "pass"])
+def test_a_call_while_the_interpreter_ends_fails_at_once(
+    server: wire.HttpServer, call: str, warm: str
+) -> None:
+    """What is called by the end of a global object, when the threads are gone, is told and not waited for."""
+    code = f"""
+mcli.get_run, mcli.create_run, mcli.RunConfig  # the end of the interpreter imports nothing
+{warm}
+class Late:
+    def __del__(self, call=lambda: {call}, write=os.write, error=mcli.MAPIException):
+        try:
+            call()
+        except error as e:
+            write(1, str(e).encode())
+kept = Late()
+"""
+    status, output, errors = ended(start(server, code))
+    assert (0, "") == (status, errors)
+    assert "the interpreter is ending" in output
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "mcli.wait_for_run_status('run-a', 'completed')",
+        "mcli.wait_for_run_status('run-a', 'completed', future=True).result()",
+        "list(mcli.watch_run_status('run-a'))",
+        "list(mcli.follow_run_logs('run-a'))",
+        "mcli.get_run('run-a', timeout=None)",
+    ],
+)
+def test_a_daemon_thread_that_waits_ends_silently(server: wire.HttpServer, wait: str) -> None:
+    """The end of the process ends a wait that nobody needs any more, without a word."""
+    server._answer = lambda call: wire.for_ever()
+    code = f"""
+import threading
+threading.Thread(target=lambda: {wait}, daemon=True).start()
+os.read(0, 1)
+"""
+    process = start(server, code)
+    server.wait_until(lambda: len(server.calls) == 1)
+    assert (0, "", "") == ended(process)
+
+
+def test_sigterm_waits_no_longer_than_the_call(server: wire.HttpServer) -> None:
+    """A protected update gets the rest of its own timeout, and then the old handler runs."""
+    code = """
+signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'mine'), os._exit(3)))
+try:
+    mcli.update_run_metadata('run-a', {'a': 1}, protect=True, timeout=1.5)
+except TimeoutError:
+    os.write(1, b'late')
+"""
+    process = start(server, code)
+    server.wait_until(lambda: len(server.calls) == 1)
+    process.send_signal(signal.SIGTERM)
+    status, output, errors = ended(process)
+    assert (3, "mine") == (status, output)
+    assert "update_run_metadata had no answer" in errors
+
+
+def test_sigterm_waits_for_an_answer_that_takes_long(server: wire.HttpServer, release: Release) -> None:
+    """With a bound of 25 s, an answer counts that comes after the 5 s which other changes get."""
+    process = start(server, "from mcli._core import shutdown\nshutdown.PATIENCE = 0.01" + UPDATE)
+    server.wait_until(lambda: len(server.calls) == 1)
+    assert process.stdout is not None
+    assert "sent\n" == process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    server.call(release.now())
+    assert (-signal.SIGTERM, "") == (process.wait(wire.PATIENCE), ended(process)[2])
+
+
+def test_a_second_sigterm_ends_the_wait(server: wire.HttpServer) -> None:
+    """Who sends SIGTERM again does not want to wait for the protected update."""
+    process = start(server, UPDATE)
+    server.wait_until(lambda: len(server.calls) == 1)
+    assert process.stdout is not None
+    assert "sent\n" == process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.send_signal(signal.SIGTERM)
+    status, _, errors = ended(process)
+    assert -signal.SIGTERM == status
+    assert "update_run_metadata had no answer" in errors
+
+
+def test_ctrl_c_in_a_wait_says_that_the_run_goes_on(server: wire.HttpServer) -> None:
+    """Interrupting a wait ends the wait, not the run."""
+    server._answer = lambda call: wire.for_ever()
+    process = start(server, "mcli.wait_for_run_status('run-a', 'completed')")
+    server.wait_until(lambda: len(server.calls) == 1)
+    process.send_signal(signal.SIGINT)
+    status, _, errors = ended(process)
+    assert (-signal.SIGINT, True) == (status, "the run goes on" in errors)

@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Coroutine
 
 KEY = "key-that-nobody-may-see"
@@ -227,15 +228,15 @@ class Server:
 class HttpServer(Server):
     """Answers requests as `answer` says; one that takes for ever ends when the client goes."""
 
-    def __init__(self, answer: Callable[[Call], Any]) -> None:
+    def __init__(self, answer: Callable[[Call], Any], tls: ssl.SSLContext | None = None) -> None:
         super().__init__()
-        self._answer = answer
+        self._answer, self._tls = answer, tls
         self.calls: list[Call] = []
         self.abandoned = 0
         """Requests whose client went before the answer."""
 
     async def _begin(self) -> None:
-        self._server = await asyncio.start_server(self._serve, sock=self._socket)
+        self._server = await asyncio.start_server(self._serve, sock=self._socket, ssl=self._tls)
 
     async def _end(self) -> None:
         self._server.close()
@@ -251,6 +252,8 @@ class HttpServer(Server):
         finally:
             self.open -= 1
             writer.close()
+            if self._tls is not None:
+                writer.transport.abort()  # a farewell in TLS would outlast the server
             self.changed()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

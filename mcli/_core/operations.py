@@ -42,6 +42,7 @@ __all__ = [
     "Options",
     "mutation",
     "query",
+    "refuse_at_the_end",
     "refuse_to_block",
     "streamed_query",
     "timed_out",
@@ -120,6 +121,7 @@ def _operation(
 
     @functools.wraps(prepare)
     def call(*args: Any, **kwargs: Any) -> Any:
+        refuse_at_the_end(name)
         timeout, future = options.parse(args, kwargs)
         if future:
             return calls().future(args, kwargs, timeout)
@@ -149,12 +151,6 @@ def _without_frames(prepare: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P,
 def _in_this_thread(
     prepare: Callable[..., Coroutine[Any, Any, T]], args: Any, kwargs: Any, timeout: float | None
 ) -> T:
-    if is_ending():
-        raise MAPIException(
-            503,
-            f"{prepare.__name__} cannot be called any more: the interpreter is ending.",
-            "Make the call earlier, at the latest in an `atexit` handler.",
-        )
     with limited(timeout, waits=True, in_thread=True):
         try:
             return blocking.run(prepare(*args, **kwargs))
@@ -218,6 +214,16 @@ def _seconds(timeout: Any) -> float | None:
             f"timeout must be a number of seconds from 0, or None to wait for ever, not {timeout!r}"
         )
     return None if number > LONGEST else float(number)
+
+
+def refuse_at_the_end(name: str) -> None:
+    """Raise, instead of waiting for ever, where the threads are gone: in what the end of the interpreter finalizes."""
+    if is_ending():
+        raise MAPIException(
+            503,
+            f"{name} cannot be called any more: the interpreter is ending.",
+            "Make the call earlier, at the latest in an `atexit` handler.",
+        )
 
 
 def refuse_to_block(name: str) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Ty
 
 from mcli._core import loop
 from mcli._core.background import GOES_ON, about_now, about_now_async
-from mcli._core.operations import Options, refuse_to_block, timed_out
+from mcli._core.operations import Options, refuse_at_the_end, refuse_to_block, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
@@ -99,6 +99,7 @@ def _stream(
 
     @functools.wraps(prepare)
     def call(*args: Any, **kwargs: Any) -> Any:
+        refuse_at_the_end(name)
         timeout, future = options.parse(args, kwargs)
         source = _Source(prepare(*args, **kwargs))
         if future:
