@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcli.platform.scheduling.demand import Demand
 from mcli.platform.state.status import WAITING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from mcli.platform.state.records import Run
+    from mcli.platform.state.run import Run
     from mcli.platform.state.store import Transaction
 
 __all__ = ["Queued", "explain", "queued", "read", "store"]
@@ -63,8 +63,10 @@ def queued(db: sqlite3.Connection) -> list[sqlite3.Row]:
 
 def read(row: sqlite3.Row) -> Queued:
     """Read a row of a run that waits."""
-    stored = dict(row) | {"demand": _demand(row["demand"]), "claim": tuple(json.loads(row["claim"]))}
-    return Queued(**stored | {"is_new": bool(row["is_new"]), "preemptible": bool(row["preemptible"])})
+    stored: dict[str, Any] = dict(row)
+    stored.update(demand=_demand(row["demand"]), claim=tuple(json.loads(row["claim"])))
+    stored.update(is_new=bool(row["is_new"]), preemptible=bool(row["preemptible"]))
+    return Queued(**stored)
 
 
 @lru_cache(256)

@@ -130,7 +130,9 @@ class Keys:
 def all_users(db: sqlite3.Connection) -> list[User]:
     """Load every user."""
     rows = db.execute("SELECT id, name, email, organization, is_admin FROM users")
-    return [User(**dict(row) | {"is_admin": bool(row["is_admin"])}) for row in rows]
+    return [
+        User(row["id"], row["name"], row["email"], row["organization"], bool(row["is_admin"])) for row in rows
+    ]
 
 
 def emails(db: sqlite3.Connection) -> dict[str, str]:

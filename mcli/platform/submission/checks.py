@@ -32,18 +32,9 @@ MOST_HOURS = LARGEST_INT // SECONDS_PER_HOUR
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _VARIABLE = re.compile(r"[^=\0]+")
 _TEXTS = {
-    "gitRepo",
-    "gitBranch",
-    "gitCommit",
-    "path",
-    "host",
-    "project",
-    "projectName",
-    "entity",
-    "group",
-    "jobType",
+    *("gitRepo", "gitBranch", "gitCommit", "path", "host"),
+    *("project", "projectName", "entity", "group", "jobType", "workspace", "experimentName", "trackingUri"),
 }
-_TEXTS |= {"workspace", "experimentName", "trackingUri"}
 _COMMAND_LINES = {"packages", "pipInstall"}
 _LISTS = {*_COMMAND_LINES, "tags"}
 """Parameters of integrations that are several words, as a text or as a list."""
@@ -145,7 +136,8 @@ def _check_scheduling(scheduling: Mapping[str, Any]) -> None:
 
 def _kind(value: object) -> str:
     """Name the JSON type of a value."""
-    names = {str: "a text", bool: "true or false", list: "a list", dict: "an object", type(None): "null"}
+    names: dict[type, str] = {str: "a text", bool: "true or false", list: "a list", dict: "an object"}
+    names[type(None)] = "null"
     return names.get(type(value), "a number")
 
 
