@@ -69,7 +69,7 @@ def test_integrations_lack_nothing(kind: str, field: str) -> None:
 
 def test_unknown_integrations_are_refused() -> None:
     """An integration that nobody knows is refused, not ignored."""
-    assert "must be one of git_repo, pip_packages" in refusal(
+    assert "must be one of git_repo, local_dir, pip_packages" in refusal(
         integrations=[{"type": "gti_repo", "params": {}}]
     )
 

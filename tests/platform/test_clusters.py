@@ -57,5 +57,12 @@ def test_a_full_cluster_keeps_nobody_from_another(caller: Caller) -> None:
     assert "COMPLETED" == caller.statuses(waiting)[-1]
 
 
+def test_runs_are_found_by_any_name_of_their_cluster(caller: Caller) -> None:
+    """A filter for a further name of a cluster finds the runs of that cluster."""
+    name = caller.create("true", compute={"gpus": 0, "cluster": "r15z4"})
+    found = caller.page(filters={"clusterName": {"in": ["r15z4"]}, "name": {"in": [name]}})["runs"]
+    assert [name] == [run["name"] for run in found]
+
+
 def place(run: dict[str, Any]) -> tuple[str, str]:
     return run["resumptions"][-1]["clusterName"], run["details"]["nodes"][0]["name"]

@@ -114,7 +114,7 @@ class _Planner:
             for name, gpus in zip(run.nodes, run.gpu_indices, strict=True):
                 if name in self.now:
                     self.now[name].take(run.demand, gpus)
-        # What is free once those who are leaving have left. Always at least what is free now.
+        # what is free once those who are leaving have left: always at least what is free now
         self.soon = _release(copy_capacity(self.now), (run for run in self.placed if run.leaving))
         self.movable = sorted(
             (run for run in self.placed if run.preemptible and not run.leaving),
@@ -131,7 +131,7 @@ class _Planner:
                 f"Cluster {self.cluster.name!r} no longer has the nodes that the run asks for."
             )
             return
-        if kind in self.known_blocked:  # Another like it waits already, and nothing has been freed since.
+        if kind in self.known_blocked:  # another like it waits already, and nothing has been freed since
             self.reasons[run.run_id] = self._explain(run)
             return
         allowed = self._allowed(run)

@@ -56,8 +56,8 @@ class Resolvers:
         self.queries: Mapping[str, Callable[..., object]] = {
             "getSecrets": secret_store.matching,
             "getClusters": self.get_clusters,
-            "getRuns": get_runs,
-            "getRunsPaginated": get_runs_paginated,
+            "getRuns": self.get_runs,
+            "getRunsPaginated": self.get_runs_paginated,
             "getFinetunesPaginated": get_finetunes_paginated,
             "getFinetuneEvents": get_finetune_events,
             "getUsers": get_users,
@@ -102,6 +102,23 @@ class Resolvers:
             if (names is None or any(each.is_called(name) for name in names))
             and (use is None or use in each.submission_types)
         ]
+
+    def get_runs(self, db: sqlite3.Connection, user: User, data: Data) -> Answer:
+        return _to_wire(db, selection.matching(db, user, self._with_own_names(data)))
+
+    def get_runs_paginated(self, db: sqlite3.Connection, user: User, data: Data) -> dict[str, Any]:
+        page = selection.page(db, user, self._with_own_names(data))
+        return _page(page) | {"runs": _to_wire(db, page.runs)}
+
+    def _with_own_names(self, data: Data) -> Data:
+        """Let a filter for a cluster find its runs by any name that the cluster answers to."""
+        if (names := selection.wanted(data, "clusterName")) is None:
+            return data
+        own = {name: each.name for each in self._clusters for name in each.aliases}
+        filters = data["filters"] | {
+            "clusterName": {"in": [*names, *(own[name] for name in names if name in own)]}
+        }
+        return {**data, "filters": filters}
 
     def create_secret(self, transaction: Transaction, user: User, data: Data) -> Answer:
         return [secret_store.create(transaction, self._vault, user, data)]
@@ -149,15 +166,6 @@ def _utilization(db: sqlite3.Connection, machines: Cluster) -> dict[str, Any]:
         for statuses in (records.LIVE, records.WAITING)
     )
     return cluster.utilization_to_wire(machines, active, queued)
-
-
-def get_runs(db: sqlite3.Connection, user: User, data: Data) -> Answer:
-    return _to_wire(db, selection.matching(db, user, data))
-
-
-def get_runs_paginated(db: sqlite3.Connection, user: User, data: Data) -> dict[str, Any]:
-    page = selection.page(db, user, data)
-    return _page(page) | {"runs": _to_wire(db, page.runs)}
 
 
 def get_finetunes_paginated(db: sqlite3.Connection, user: User, data: Data) -> dict[str, Any]:
