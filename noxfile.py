@@ -87,6 +87,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def stress(session: nox.Session) -> None:
+    """Kill the platform, fill its disk, write big logs, store a million runs; fail if anything is lost or stuck."""
+    session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"))
+    session.run("python", "-m", "tests.stress", *session.posargs)
+
+
+@nox.session(default=False)
 def thorough(session: nox.Session) -> None:
     """Try 20 times the examples of each property, then the usual number over real sockets."""
     session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))

@@ -289,6 +289,7 @@ class Platform:
                 python=self._python,
                 namespaces=self._namespaces,
                 containers=self._containers,
+                log_limit=self._log_limit,
             ),
         )
         machines = await self._engine.describe()

@@ -3,6 +3,8 @@
 import json
 import re
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from graphql import build_schema, get_introspection_query, validate_schema
 
 from mcli.platform.scheduling.cluster import virtual
-from mcli.platform.serving.api import schema_text
+from mcli.platform.serving.api import error_to_wire, schema_text
 from mcli.platform.serving.resolvers import Resolvers
 from mcli.platform.serving.server import LARGEST_BODY
 from mcli.platform.state.vault import Vault
@@ -216,6 +218,17 @@ def test_status_with_the_media_type_of_graphql(caller: Caller, document: str, st
     """With GraphQL's media type a request that was not executed has a status of its own."""
     answer = caller.post(document, {}, Accept="application/graphql-response+json")
     assert status == answer.status_code
+
+
+def test_full_disk_is_told() -> None:
+    """An error of a disk that takes no more says so, and what to do; SQLite is asked for its own error."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            db.executescript("CREATE TABLE a (b); INSERT INTO a VALUES (zeroblob(100000));")
+    error = error_to_wire(full.value)
+    assert 507 == error["extensions"]["code"]
+    assert "disk is full" in error["message"]
 
 
 def test_other_paths(caller: Caller) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
 __all__ = ["Api", "Request", "error_to_wire", "schema_text"]
 
 log: logging.Logger = logging.getLogger(__name__)
+
+_UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+"""SQLite's primary codes for a disk that takes no more."""
 
 
 def schema_text() -> str:
@@ -180,6 +184,11 @@ def error_to_wire(error: Exception) -> dict[str, Any]:
         code, message = cause.code, cause.message
     elif isinstance(cause, GraphQLError):
         code, message = 400, cause.message
+    elif isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) & 0xFF in _UNWRITABLE:
+        code, message = (
+            507,
+            f"The platform cannot store this: {cause}. Free some space on the disk of its data folder.",
+        )
     else:
         log.error("A request failed", exc_info=cause)
     path = error.path if isinstance(error, GraphQLError) else None
