@@ -123,6 +123,15 @@ def test_a_project_can_be_installed_for_editing(user: Path, base: Base, tmp_path
 BACKEND = """
 import pathlib, zipfile
 
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = build_editable(folder)
+    with zipfile.ZipFile(pathlib.Path(folder, name)) as made:
+        kept = {each: made.read(each) for each in made.namelist() if not each.endswith(".pth")}
+    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as file:
+        for each, text in {**kept, "trinket.py": pathlib.Path("trinket.py").read_bytes()}.items():
+            file.writestr(each, text)
+    return name
+
 def build_editable(folder, config_settings=None, metadata_directory=None):
     info, name = "trinket-3.0.dist-info", "trinket-3.0-py3-none-any.whl"
     with zipfile.ZipFile(pathlib.Path(folder, name), "w") as file:
