@@ -89,3 +89,18 @@ def test_runs_show_their_fields() -> None:
     assert [each.name for each in dataclasses.fields(mcli.Run)] == list(
         inspect.signature(mcli.Run).parameters
     )
+
+
+RETURNED = {
+    "follow_run_logs": ("Generator[str]", "AsyncGenerator[str]"),
+    "watch_run_status": ("Generator[Run]", "AsyncGenerator[Run]"),
+    "get_run_logs": ("str", "str"),
+    "get_run": ("Run", "Run"),
+}
+
+
+@pytest.mark.parametrize("name", RETURNED)
+def test_people_are_shown_what_they_get(name: str) -> None:
+    """Signature and help show the result of the call, not of the function that prepares it."""
+    call = getattr(mcli, name)
+    assert RETURNED[name] == tuple(inspect.signature(each).return_annotation for each in (call, call.aio))

@@ -242,3 +242,69 @@ def test_input_that_is_no_json_is_not_sent(connect: Connect) -> None:
     with pytest.raises(mcli.MCLIRunConfigValidationError, match="parameters"):
         mcli.create_run(RunConfig(name="run", image="bash", parameters={"x": object()}))
     assert [] == asked.calls
+
+
+def test_a_redirect_is_told(connect: Connect) -> None:
+    """A key goes to no other place than the one that was named; the error says which place that would be."""
+    moved = httpx.Response(301, headers={"location": "https://elsewhere.test/graphql?token=x"})
+    connect(answer=wire.Script(moved))
+    with pytest.raises(
+        mcli.MAPIException, match="301: .* redirects to https://elsewhere.test/graphql. If you"
+    ) as caught:
+        mcli.get_run("run-a")
+    assert "token" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Cannot query field "x" on type "Run".',
+        'Unknown argument "y" on field "getRuns".',
+        'Unknown type "Z".',
+    ],
+)
+def test_a_server_of_another_version_is_told(connect: Connect, message: str) -> None:
+    """Where the platform does not know what we ask for, the error says why."""
+    connect(answer=wire.Script(httpx.Response(400, json=wire.error(400, message))))
+    with pytest.raises(mcli.MAPIException, match="This client and the platform differ in version"):
+        mcli.get_run("run-a")
+
+
+def test_an_endpoint_is_asked_twice_whether_it_remembers_keys(serve_http: ServeHttp) -> None:
+    """A lasting 503 on a change is answered soon: the question is asked no more often."""
+    server = serve_http(lambda call: httpx.Response(503, headers={"retry-after": "1"}))
+    with pytest.raises(mcli.OutcomeUnknown):
+        mcli.create_run(mcli.RunConfig(name="r", image="i"), timeout=None)
+    assert ["CreateRun", "Ping", "Ping"] == [call.operation for call in server.calls]
+
+
+def test_a_slow_drip_escapes_no_time_limit() -> None:
+    """A slow drip of the answer ends with the caller's time, also within the head."""
+
+    class Drip(wire.HttpServer):
+        async def _exchange(self, reader: Any, writer: Any) -> bool:
+            await reader.readuntil(b"\r\n\r\n")
+            for _ in range(1000):
+                writer.write(b"H")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+            return False
+
+    with Drip(lambda call: None) as server, mcli.MAPIConnection(server.url, wire.KEY):
+        with pytest.raises(TimeoutError, match=r"within 0\.5 s"):
+            mcli.get_run("run-a", timeout=0.5)
+
+
+class Blocking(httpx.BaseTransport):
+    """Carries requests by blocking."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=wire.page(wire.run()))
+
+
+@pytest.mark.parametrize("future", [False, True])
+def test_a_blocking_transport_carries_both_kinds_of_calls(future: bool) -> None:
+    """What a test gives in place of sockets may be of either kind."""
+    with mcli.MAPIConnection(wire.ENDPOINT, wire.KEY, http=Blocking()):
+        found = mcli.get_run("run-a", future=True).result(wire.PATIENCE) if future else mcli.get_run("run-a")
+    assert "run-a" == found.name

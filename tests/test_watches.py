@@ -252,3 +252,63 @@ def test_watching_for_asyncio(serve_socket: ServeSocket) -> None:
         return [*seen, last.status.name]
 
     assert ["RUNNING", "COMPLETED", "COMPLETED"] == asyncio.run(main())
+
+
+# Futures of a stream
+
+
+def test_the_list_of_the_futures_ends(serve_socket: ServeSocket) -> None:
+    """`list` ends with the stream, and hands out no endless number of futures."""
+    serve_socket(statuses(*ALL), answer=reading("COMPLETED"))
+    futures = list(mcli.watch_run_status("run-a", future=True))
+    assert ALL == [each.result(wire.PATIENCE).status.name for each in futures[: len(ALL)]]
+    assert all(isinstance(each.exception(wire.PATIENCE), StopAsyncIteration) for each in futures[len(ALL) :])
+    assert 0 < len(futures) - len(ALL) <= 1000
+
+
+def test_a_thousand_futures_wait_at_once(serve_socket: ServeSocket) -> None:
+    """`next` returns at once while fewer wait, and then with the next result."""
+    more = asyncio.Event()
+
+    async def script(watch: Subscription) -> None:
+        await more.wait()
+        await statuses("RUNNING")(watch)
+
+    server = serve_socket(script, answer=reading("RUNNING"))
+    steps = mcli.watch_run_status("run-a", future=True)
+    waiting = [next(steps) for _ in range(1000)]
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, steps, None)
+        assert not any(each.done() for each in [*waiting, following])
+        server.wait_until(lambda: len(server.subscriptions) == 1)
+        server.call(_set(more))
+        following.result(wire.PATIENCE)
+    assert "RUNNING" == waiting[0].result(wire.PATIENCE).status.name
+    steps.close()
+
+
+async def _set(event: asyncio.Event) -> None:
+    event.set()
+
+
+@pytest.mark.parametrize("call", ["wait", "watch", "log"])
+def test_a_timeout_says_how_the_run_stands(serve_socket: ServeSocket, call: str) -> None:
+    """What takes too long names the run, its status, and what it waits for."""
+    serve_socket(lambda _: wire.for_ever(), answer=reason_why)
+    calls: dict[str, Callable[[], object]] = {
+        "wait": lambda: mcli.wait_for_run_status("run-a", "completed", timeout=0.3),
+        "watch": lambda: list(mcli.watch_run_status("run-a", timeout=0.3)),
+        "log": lambda: list(mcli.follow_run_logs("run-a", timeout=0.3)),
+    }
+    with pytest.raises(TimeoutError, match=r"Run 'run-a' is PENDING \(Waiting for 8 GPUs\)"):
+        calls[call]()
+
+
+def reason_why(call: wire.Call) -> dict[str, Any]:
+    """Answer that a run waits for GPUs."""
+    return runs_asked_for(
+        call,
+        "PENDING",
+        reason="Waiting for 8 GPUs",
+        resumptions=[wire.resumption(status="PENDING", reason="Waiting for 8 GPUs")],
+    )

@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 TO_CONNECT = 10.0
 """Seconds in which a connection must come about, whatever number of addresses the host has."""
+MUCH = 64 << 10
+"""Bytes of a request that are not gathered any longer before they are sent."""
 KEPT = 32
 """Connections that are kept for their next request."""
 
@@ -206,22 +208,35 @@ class _Network(httpcore.SyncBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """An open connection that waits for each piece no longer than the caller does."""
+    """An open connection that waits for each piece no longer than the caller does.
+
+    What is written is sent when it is much, or when an answer is waited for: head and body of a request in one packet.
+    """
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._written = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._send(timeout)
         with _no_longer_than_the_caller():
             return self._stream.read(max_bytes, _left_of(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with _no_longer_than_the_caller():
-            self._stream.write(buffer, _left_of(timeout))
+        self._written += buffer
+        if len(self._written) > MUCH:
+            self._send(timeout)
+
+    def _send(self, timeout: float | None) -> None:
+        if self._written:
+            written, self._written = self._written, b""
+            with _no_longer_than_the_caller():
+                self._stream.write(written, _left_of(timeout))
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
+        self._send(timeout)
         with _no_longer_than_the_caller():
             return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left_of(timeout)))
 

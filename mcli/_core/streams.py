@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Ty
 from mcli._core import loop
 from mcli._core.background import GOES_ON, about_now, about_now_async
 from mcli._core.operations import Options, refuse_at_the_end, refuse_to_block, timed_out
+from mcli._tracebacks import hide_frames
+from mcli.exceptions import MAPIException
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
@@ -148,13 +150,19 @@ class _Source(Generic[T]):
 
     async def batch(self) -> Sequence[T]:
         async with self._turn:
-            return await anext(self._batches)
+            return await self._next()
 
     async def item(self) -> T:
         async with self._turn:
             while not self._ready:
-                self._ready.extend(await anext(self._batches))
+                self._ready.extend(await self._next())
             return self._ready.popleft()
+
+    async def _next(self) -> Sequence[T]:
+        try:
+            return await anext(self._batches)
+        except MAPIException as error:
+            raise hide_frames(error)  # noqa: B904 - the frames beneath, and the libraries', hold the key
 
     async def aclose(self) -> None:
         async with self._turn:
