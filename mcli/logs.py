@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcli_mapi.get_run_logs import GetRunLogs
 from mcli_mapi.input_types import GetRunLogsInput
 from mcli_mapi.operations import GET_RUN_LOGS_GQL
 
-from mcli._arguments import given, name_of
+from mcli._arguments import flag, given, name_of, text, whole
 from mcli._core.answers import decode
+from mcli._core.messages import Unread
 from mcli._core.operations import streamed_query
 from mcli._core.streams import log_stream
 from mcli._core.transport import streams
-from mcli._log_text import LineSplitter, LogDecoder, LogText
+from mcli._log_text import Gap, LineSplitter, LogDecoder, LogText
 from mcli._run_reader import read_details, standing
 from mcli._warnings import warn
 from mcli.exceptions import MAPIException
+from mcli.watches import statuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Sequence
 
     from mcli._arguments import Named
     from mcli._core.transport import HttpTransport
+    from mcli.run import Run
 
 __all__ = ["LogText", "follow_run_logs", "get_run_logs"]
 
@@ -64,7 +68,7 @@ def get_run_logs(
         container: Container whose log is read; default: `MAIN`.
 
     Returns:
-        The text. It is a `str`; iterating over it gives lines.
+        The text. It is a `str`; iterating over it gives lines, each with what ends it: `\\n`, `\\r\\n` or `\\r`.
 
     Raises:
         ValueError: The arguments contradict each other.
@@ -98,8 +102,10 @@ def follow_run_logs(
 ) -> AsyncGenerator[Sequence[str], None]:
     """Iterate over the lines of a run's log, waiting for new ones until the run has ended.
 
-    Lines come as they complete and keep their newline: `print(line, end="")`. The iteration survives lost connections
-    without losing or repeating a byte, and ends early with `close()` or by leaving the loop.
+    Lines come as they complete and keep what ends them, so that progress bars move: `print(line, end="")`. A line ends
+    at `\\n`, `\\r\\n` or `\\r`. The iteration survives lost connections without losing or repeating a byte, and ends
+    early with `close()` or by leaving the loop. When a run is resumed, after a failure or a preemption, the lines of
+    its next resumption follow; with `resumption` the iteration ends with that one.
 
     Args:
         run: The run, or its name.
@@ -157,18 +163,18 @@ def _request(
         "resumption": resumption,
         "tail": tail,
     }
-    for name, value in numbers.items():
-        if value is not None and (not isinstance(value, int) or value < 0):
-            raise ValueError(f"{name}={value!r} is no number from 0")
+    numbers = {name: whole(name, value) for name, value in numbers.items() if value is not None}
+    container = None if container is None else text("container", container)
+    failed = None if failed is None else flag("failed", failed)
     _refuse_contradictions(numbers, container, failed=bool(failed))
     if rank is not None:
         warn("rank is deprecated: use node_rank.", DeprecationWarning)
     asked = {
-        "node_rank": rank if node_rank is None else node_rank,
-        "local_gpu_rank": local_gpu_rank,
-        "global_gpu_rank": global_gpu_rank,
-        "attempt_index": resumption,
-        "tail": tail,
+        "node_rank": numbers.get("node_rank", numbers.get("rank")),
+        "local_gpu_rank": numbers.get("local_gpu_rank"),
+        "global_gpu_rank": numbers.get("global_gpu_rank"),
+        "attempt_index": numbers.get("resumption"),
+        "tail": numbers.get("tail"),
         "container_name": container,
         "failed": failed,
     }
@@ -200,46 +206,140 @@ def _refuse_contradictions(numbers: dict[str, int | None], container: str | None
 
 async def _whole(network: HttpTransport, request: GetRunLogsInput) -> str:
     text = ""
-    async for piece in _pieces(network, request):
-        text += piece  # grows in place, where joining at the end would hold everything twice
+    async with aclosing(_pieces(network, request)) as pieces:
+        async for piece in pieces:
+            text += piece  # grows in place, where joining at the end would hold everything twice
     return LogText(text)
 
 
 async def _lines(network: HttpTransport, request: GetRunLogsInput) -> AsyncGenerator[Sequence[str], None]:
-    splitter = LineSplitter()
-    async for piece in _pieces(network, request):
-        if lines := splitter.split(piece):
-            yield lines
-    if last := splitter.end():
-        yield last
+    """Yield the lines of a log, and of those of the resumptions after it, unless the caller has chosen one."""
+    follows_all = request.attempt_index is None
+    if follows_all:
+        run = await read_details(network, request.name)
+        request = _of_resumption(request, run.latest_resumption.index if run.latest_resumption else 0)
+    while True:
+        splitter = LineSplitter()
+        async with aclosing(_pieces(network, request)) as pieces:
+            async for piece in pieces:
+                if lines := splitter.split(piece):
+                    yield lines
+        if last := splitter.end():
+            yield last
+        following = await _next_resumption(network, request) if follows_all else None
+        if following is None:
+            return
+        request = _of_resumption(request, following, whole=True)
+
+
+def _of_resumption(request: GetRunLogsInput, index: int, *, whole: bool = False) -> GetRunLogsInput:
+    asked = request.model_dump(exclude_unset=True, exclude={"tail"} if whole else None)
+    return GetRunLogsInput(**asked | {"attempt_index": index})
+
+
+async def _next_resumption(network: HttpTransport, request: GetRunLogsInput) -> int | None:
+    """Return the index of the resumption after the one that was read, once there is one; None if the run has ended."""
+    index = int(request.attempt_index or 0)
+    run = await read_details(network, request.name)
+    if _goes_on(run, index) or run.status.is_terminal():
+        return index + 1 if _goes_on(run, index) else None
+    async with aclosing(statuses(network, request.name)) as changes:
+        async for seen in changes:
+            run = seen[-1] if seen[-1].status.is_terminal() else await read_details(network, request.name)
+            if _goes_on(run, index):
+                return index + 1
+    return None
+
+
+def _goes_on(run: Run, index: int) -> bool:
+    return run.latest_resumption is not None and run.latest_resumption.index > index
 
 
 async def _pieces(network: HttpTransport, request: GetRunLogsInput) -> AsyncGenerator[str, None]:
     """Yield the text of a log, in pieces, over as many connections as it takes."""
-    decoder, attempt = LogDecoder(), _Attempt(network, request)
+    log, resumption = _Log(request), _Resumption(network, request)
 
     def variables() -> dict[str, Any]:
-        asked = request.model_dump(by_alias=True, exclude_unset=True) | {"offset": decoder.offset}
-        if decoder.offset:
+        asked = request.model_dump(by_alias=True, exclude_unset=True) | {"offset": log.offset}
+        if log.offset:
             asked.pop("tail", None)
-            asked |= attempt.asked()
+            asked |= resumption.asked()
         return {"getRunLogsInput": asked}
 
+    is_whole = False
     try:
-        async for batch in network.socket().subscribe(GET_RUN_LOGS_GQL, variables, limit=AHEAD):
-            attempt.look_up()
-            chunks = [decode(GetRunLogs, payload).get_run_logs_v2 for payload in batch]
-            yield "".join([decoder.decode(each.chunk, each.end_offset) for each in chunks])
+        while not is_whole:
+            socket = network.socket()
+            async with aclosing(socket.subscribe(GET_RUN_LOGS_GQL, variables, limit=AHEAD)) as batches:
+                is_whole = True
+                async for batch in batches:
+                    resumption.look_up()
+                    piece, is_whole = log.read(batch)
+                    yield piece
+                    if not is_whole:
+                        break
     finally:
-        attempt.forget()
-    yield decoder.end()
+        resumption.forget()
+    yield log.end()
 
 
-class _Attempt:
-    """Which attempt a log is of, where the caller left that to the platform.
+class _Log:
+    """A log as far as it was read.
 
-    Once the run has been tried again, an offset without the attempt would be one in another log. The first batch
-    starts the look-up, so that a log that comes in one costs no request.
+    Where the platform leaves bytes out, they are asked for again, once. If they are missing again, the log goes on
+    without, and a warning says so.
+    """
+
+    def __init__(self, request: GetRunLogsInput) -> None:
+        self._name, self._is_tail = request.name, request.tail is not None
+        self._decoder = LogDecoder()
+        self._asked_again_at: int | None = None
+        self._skips = False
+        self.end = self._decoder.end
+
+    @property
+    def offset(self) -> int:
+        """Bytes that were read: where to go on."""
+        return self._decoder.offset
+
+    def read(self, batch: Sequence[Any]) -> tuple[str, bool]:
+        """Return the text that results add, and whether they are whole; else what follows is to be asked for again."""
+        texts: list[str] = []
+        for chunk, end_offset in map(_chunk, batch):
+            try:
+                texts.append(self._decode(chunk, end_offset))
+            except Gap:
+                self._asked_again_at = self.offset
+                return "".join(texts), False
+        return "".join(texts), True
+
+    def _decode(self, chunk: str | bytes, end_offset: int) -> str:
+        begins_anywhere = self._skips or (self._is_tail and not self.offset)
+        try:
+            return self._decoder.decode(chunk, end_offset, from_anywhere=begins_anywhere)
+        except Gap:
+            if self._asked_again_at != self.offset:
+                raise
+        self._skips = True
+        warn(f"The platform lacks bytes of the log of run {self._name!r} after the first {self.offset}.")
+        return self._decoder.decode(chunk, end_offset, from_anywhere=True)
+
+
+def _chunk(result: Any) -> tuple[str | bytes, int]:
+    """Return the bytes that a result brings, or their base64, and the position in the log after them."""
+    if isinstance(result, Unread) or "getRunLogsV2" not in result:
+        payload = result.payload if isinstance(result, Unread) else {"data": result}
+        read = decode(GetRunLogs, payload).get_run_logs_v2
+        return read.chunk, read.end_offset
+    found = result["getRunLogsV2"]
+    return found["chunk"], found["endOffset"]
+
+
+class _Resumption:
+    """Which resumption a log is of, where the caller left that to the platform.
+
+    Once the run has been resumed, an offset alone would be one in another log. The first batch starts the look-up, so
+    that a log that comes in one costs no request.
     """
 
     def __init__(self, network: HttpTransport, request: GetRunLogsInput) -> None:
@@ -247,7 +347,7 @@ class _Attempt:
         self._task: asyncio.Task[int | None] | None = None
 
     def look_up(self) -> None:
-        if self._task is None and "attempt_index" not in self._request.model_fields_set:
+        if self._task is None and self._request.attempt_index is None:
             self._task = asyncio.create_task(self._latest())
 
     async def _latest(self) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcli_mapi.operations import WATCH_RUN_STATUS_GQL
@@ -11,6 +13,7 @@ from mcli_mapi.watch_run_status import WatchRunStatus
 
 from mcli._arguments import member, name_of
 from mcli._core.answers import decode
+from mcli._core.messages import Unread
 from mcli._core.operations import streamed_query
 from mcli._core.streams import stream
 from mcli._core.transport import streams
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
     from mcli._arguments import Named
     from mcli._core.transport import HttpTransport
 
-__all__ = ["wait_for_run_status", "watch_run_status"]
+__all__ = ["statuses", "wait_for_run_status", "watch_run_status"]
+
+PAUSE = 1.0
+"""Seconds between two looks at a run of which the platform tells nothing any more."""
 
 
 @stream(standing)
@@ -56,7 +62,7 @@ def watch_run_status(
     'COMPLETED'
     """
     name_of(run)
-    return _watch(streams(), run)
+    return statuses(streams(), run)
 
 
 @streamed_query(standing)
@@ -81,7 +87,7 @@ def wait_for_run_status(
         The run, with details.
 
     Raises:
-        ValueError: The text is no status.
+        ValueError: The text is not a status.
         MAPIException: There is no such run (404), or the platform cannot be reached any more.
         RunStatusNotReached: The platform ended the watch before the run came so far.
         TimeoutError: The run did not come so far within `timeout` seconds.
@@ -98,47 +104,96 @@ def wait_for_run_status(
 
 async def _wait(network: HttpTransport, run: str | Named, wanted: RunStatus) -> Run:
     last = RunStatus.UNKNOWN
-    watch = _watch(network, run)
-    try:
-        async for seen in watch:
-            last = seen[-1].status
-            if last.after(wanted, inclusive=True):
-                return seen[-1] if last.is_terminal() else await _read(network, seen[-1].name, last)
-    finally:
-        await watch.aclose()
+    async with aclosing(statuses(network, run)) as watch:
+        async for batch in watch:
+            for seen in batch:
+                last = seen.status
+                if last.after(wanted, inclusive=True):
+                    return seen if last.is_terminal() else await _read(network, seen.name, last)
     found = await _read(network, name_of(run), last)
     if found.status.after(wanted, inclusive=True):
         return found
     raise RunStatusNotReached(found.name, found.status, wanted)
 
 
-async def _watch(network: HttpTransport, run: str | Named) -> AsyncGenerator[Sequence[Run], None]:
+async def statuses(network: HttpTransport, run: str | Named) -> AsyncGenerator[Sequence[Run], None]:
+    """Yield a run with each of its statuses, over as many connections as it takes.
+
+    A run that is deleted meanwhile is watched to its end, also where the platform no longer tells of it: the rest
+    stands in the run's life.
+    """
     known = run if isinstance(run, Run) else await read_details(network, name_of(run))
-    attempt = known.latest_resumption.index if known.latest_resumption else 0
-    connections, heard_on = 0, 1
-    heard: list[RunStatus] = []
+    watch = _Watch(network, known)
+    try:
+        socket = network.socket()
+        async with aclosing(socket.subscribe(WATCH_RUN_STATUS_GQL, watch.variables)) as batches:
+            async for batch in batches:
+                yield [each for result in batch for each in await watch.runs(_status(result))]
+    except MAPIException as e:
+        if e.status != 404 or not watch.heard:
+            raise
+        while not watch.heard[-1].is_terminal():
+            yield await watch.rest()
 
-    def variables() -> dict[str, Any]:
-        nonlocal connections
-        connections += 1
-        return {"watchRunStatusInput": {"name": known.name}}
 
-    async for batch in network.socket().subscribe(WATCH_RUN_STATUS_GQL, variables):
-        for payload in batch:
-            status = RunStatus.from_string(decode(WatchRunStatus, payload).watch_run_status)
-            missed: list[RunStatus] = []
-            if heard and heard_on < connections:
-                lifecycle = (await _read(network, known.name, status)).lifecycle
-                passed = [each.status for each in lifecycle if each.resumption_index >= attempt]
-                missed = between(passed, heard, status)
-            heard_on = connections
-            for each in (*missed, status):
-                if heard and each is heard[-1]:
-                    continue
-                heard.append(each)
-                if each.is_terminal():
-                    known = await _ended(network, known, each)
-                yield [dataclasses.replace(known, status=each)]
+class _Watch:
+    """What the watch of a run gave, and what it did not give while its connection was lost."""
+
+    def __init__(self, network: HttpTransport, known: Run) -> None:
+        self._network, self._known = network, known
+        self._first = known.latest_resumption.index if known.latest_resumption else 0
+        self._connections, self._heard_on = 0, 1
+        self.heard: list[RunStatus] = []
+
+    def variables(self) -> dict[str, Any]:
+        """Return the variables of a subscription, which is another one for each connection."""
+        self._connections += 1
+        return {"watchRunStatusInput": {"name": self._known.name}}
+
+    async def runs(self, status: RunStatus) -> list[Run]:
+        """Return the run as it passed the statuses that are new, up to this one."""
+        missed: list[RunStatus] = []
+        if self.heard and self._heard_on < self._connections:
+            missed = self._missed(await _read(self._network, self._known.name, status), status)
+        self._heard_on = self._connections
+        return [
+            await self._run(each)
+            for each in [*missed, status]
+            if not self.heard or each is not self.heard[-1]
+        ]
+
+    async def rest(self) -> list[Run]:
+        """Return the run as it passed what it has passed since the platform ceased to tell of it."""
+        run = await _read(self._network, self._known.name, self.heard[-1])
+        if run.status is self.heard[-1]:
+            await asyncio.sleep(PAUSE)
+            return []
+        passed = [*self._missed(run, run.status), run.status]
+        return [await self._run(each) for each in passed if each is not self.heard[-1]]
+
+    def _missed(self, run: Run, now: RunStatus) -> list[RunStatus]:
+        passed = [each.status for each in run.lifecycle if each.resumption_index >= self._first]
+        return between(passed, self.heard, now)
+
+    async def _run(self, status: RunStatus) -> Run:
+        self.heard.append(status)
+        if status.is_terminal():
+            self._known = await _ended(self._network, self._known, status)
+        return _with_status(self._known, status)
+
+
+def _status(result: Any) -> RunStatus:
+    """Return the status that a result brings."""
+    if isinstance(result, Unread) or "watchRunStatus" not in result:
+        payload = result.payload if isinstance(result, Unread) else {"data": result}
+        return RunStatus.from_string(decode(WatchRunStatus, payload).watch_run_status)
+    return RunStatus.from_string(result["watchRunStatus"])
+
+
+def _with_status(run: Run, status: RunStatus) -> Run:
+    changed = copy.copy(run)  # a third of the time of `dataclasses.replace`, for a thousand watches at once
+    changed.status = status
+    return changed
 
 
 async def _ended(network: HttpTransport, known: Run, status: RunStatus) -> Run:
@@ -153,6 +208,13 @@ async def _ended(network: HttpTransport, known: Run, status: RunStatus) -> Run:
 
 def between(passed: Sequence[RunStatus], heard: Sequence[RunStatus], now: RunStatus) -> list[RunStatus]:
     """Return the statuses that came and went while the connection was lost: a watch replays nothing.
+
+    ```
+    passed   PENDING  RUNNING  TERMINATING  PENDING  RUNNING
+    heard    PENDING  RUNNING                                  found in `passed`, the first time
+    now                                              RUNNING   the last one after that
+    missed                     TERMINATING  PENDING            what lies in between
+    ```
 
     Args:
         passed: What the run has been through since before the watch began.
@@ -183,7 +245,5 @@ async def _read(network: HttpTransport, name: str, status: RunStatus) -> Run:
                 raise
             await asyncio.sleep(delay)
         else:
-            return (
-                run if run.status.after(status, inclusive=True) else dataclasses.replace(run, status=status)
-            )
+            return run if run.status.after(status, inclusive=True) else _with_status(run, status)
     raise AssertionError  # the loop returns or raises

@@ -87,7 +87,7 @@ def serve_socket(stack: ExitStack, connect: Connect) -> ServeSocket:
     def serve(
         script: Callable[[wire.Subscription], Awaitable[None]],
         *,
-        answer: Callable[[wire.Call], Any] = runs_asked_for,
+        answer: Callable[[wire.Call], Any] = ended_runs,
         **options: Any,
     ) -> wire.SocketServer:
         server = stack.enter_context(wire.SocketServer(script, **options))
@@ -95,6 +95,11 @@ def serve_socket(stack: ExitStack, connect: Connect) -> ServeSocket:
         return server
 
     return serve
+
+
+def ended_runs(call: wire.Call) -> dict[str, Any]:
+    """Return the page of the runs that were asked for by name, all of which have ended."""
+    return runs_asked_for(call, "COMPLETED")
 
 
 def runs_asked_for(call: wire.Call, *state: Any, **more: Any) -> dict[str, Any]:

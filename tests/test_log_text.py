@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from mcli import MAPIException
 from mcli._log_text import LineSplitter, LogDecoder, LogText
@@ -42,7 +44,7 @@ def test_a_chunk_from_before_moves_nothing() -> None:
 def test_a_log_may_begin_anywhere() -> None:
     """The first chunk of a tail begins where the tail does."""
     decoder = LogDecoder()
-    assert "tail" == decoder.decode(encoded(b"tail"), 1000)
+    assert "tail" == decoder.decode(encoded(b"tail"), 1000, from_anywhere=True)
     assert 1000 == decoder.offset
 
 
@@ -65,11 +67,26 @@ def test_a_chunk_that_is_no_base64_is_an_error_of_ours(chunk: str) -> None:
         LogDecoder().decode(chunk, 3)
 
 
-def test_only_newlines_end_lines() -> None:
-    """A progress bar's carriage returns, and other separators, do not cut a line."""
+def test_newlines_and_carriage_returns_end_lines() -> None:
+    """A progress bar comes as it moves; other separators do not cut a line."""
     splitter = LineSplitter()
-    assert ["1%\r2%\x0b\x85\u2028\n"] == splitter.split("1%\r2%\x0b\x85\u2028\nnext")
+    assert ["1%\r", "2%\x0b\x85\u2028\n"] == splitter.split("1%\r2%\x0b\x85\u2028\nnext")
     assert ["next"] == splitter.end()
+
+
+def test_a_carriage_return_waits_for_what_follows() -> None:
+    """Whether a line ends with it or with the newline after it, the next byte tells, or the end."""
+    splitter = LineSplitter()
+    assert [[], ["a\r\n"], []] == [splitter.split(text) for text in ("a\r", "\nb", "\r")]
+    assert ["b\r"] == splitter.end()
+
+
+@given(st.lists(st.text("ab\r\n", max_size=5)))
+def test_any_pieces_give_the_lines_of_the_whole(pieces: list[str]) -> None:
+    """However a text is cut, its lines are those of the whole, and of the log as a text."""
+    splitter = LineSplitter()
+    lines = [line for piece in pieces for line in splitter.split(piece)] + splitter.end()
+    assert list(LogText("".join(pieces))) == lines
 
 
 def test_log_text_is_a_str() -> None:

@@ -13,6 +13,7 @@ import mcli
 from mcli import MAPIException
 from mcli import logs as logs_module
 from tests import wire
+from tests.conftest import runs_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -155,7 +156,7 @@ def test_following_gives_lines(serve_socket: ServeSocket) -> None:
     """Lines come with their newline, a last line without one too."""
     server = serve_socket(sent((b"a\nb", 3), (b"\nc", 5)))
     assert ["a\n", "b\n", "c"] == list(mcli.follow_run_logs("run-a"))
-    assert {"name": "run-a", "follow": True, "offset": 0} == server.subscriptions[0].asked
+    assert {"name": "run-a", "follow": True, "offset": 0, "attemptIndex": 0} == server.subscriptions[0].asked
 
 
 def test_a_line_comes_before_the_log_ends(serve_socket: ServeSocket) -> None:
@@ -279,7 +280,7 @@ def leave_by_close(server: wire.SocketServer) -> None:
 
 def leave_by_closing_steps(server: wire.SocketServer) -> None:
     steps = mcli.follow_run_logs("run-a", future=True).result()
-    next(steps).result(wire.PATIENCE)
+    assert ["a\n", "b\n"] == [next(steps).result(wire.PATIENCE) for _ in range(2)]
     waiting = next(steps)
     steps.close()
     assert waiting.cancelled()
@@ -367,7 +368,7 @@ def test_a_slow_consumer_pauses_its_log_and_no_other(serve_socket: ServeSocket) 
     slow = mcli.follow_run_logs("slow")
     first = next(slow)
     assert ["quick\n"] * 99 == list(islice(fast, 99))
-    assert server.subscriptions[1].stopped
+    server.wait_until(lambda: server.subscriptions[1].stopped)
     rest = sum(len(line) for line in slow)
     assert 4 * len(data) == len(first) + rest
     assert 1 == server.connections
@@ -402,7 +403,7 @@ def test_errors_in_a_result_keep_their_code(serve_socket: ServeSocket) -> None:
 
 
 @pytest.mark.parametrize(
-    "chunk", [{"chunk": "abc", "endOffset": 3}, {"chunk": None, "endOffset": 3}, None], ids=str
+    "chunk", [{"chunk": "ab*c", "endOffset": 3}, {"chunk": None, "endOffset": 3}, None], ids=str
 )
 def test_a_chunk_that_cannot_be_read(serve_socket: ServeSocket, chunk: object) -> None:
     """A chunk that is none is an error of ours, and the server is told to stop."""
@@ -415,3 +416,90 @@ def test_a_chunk_that_cannot_be_read(serve_socket: ServeSocket, chunk: object) -
     with pytest.raises(MAPIException):
         mcli.get_run_logs("run-a")
     server.wait_until(lambda: server.subscriptions[0].stopped)
+
+
+# Gaps, and what comes after a resumption
+
+
+def with_a_gap(times: int) -> Callable[[Subscription], Awaitable[None]]:
+    """Leave out the bytes from 4 to 6 in the first subscriptions."""
+    left = [True] * times
+
+    async def script(log: Subscription) -> None:
+        begin = log.asked["offset"]
+        if begin <= 4 and left:
+            left.pop()
+            await log.next(wire.chunk(b"abc\n"[begin:], 4))
+            await log.next(wire.chunk(b"ghi\n", 10))
+            await wire.for_ever()
+        await log.next(wire.chunk(b"abc\nde\nghi\n"[begin:], 11))
+        await log.complete()
+
+    return script
+
+
+def test_a_gap_is_asked_for_again(serve_socket: ServeSocket) -> None:
+    """Bytes that the platform leaves out are not lost: the log goes on where they begin."""
+    server = serve_socket(with_a_gap(1))
+    assert ["abc\n", "de\n", "ghi\n"] == list(mcli.follow_run_logs("run-a"))
+    assert [0, 4] == [each.asked["offset"] for each in server.subscriptions]
+
+
+def test_a_gap_that_stays_is_told(serve_socket: ServeSocket) -> None:
+    """Bytes that the platform has no longer are skipped, with a warning that says where."""
+
+    async def script(log: Subscription) -> None:
+        if log.asked["offset"] == 0:
+            await log.next(wire.chunk(b"abc\n", 4))
+        await log.next(wire.chunk(b"ghi\n", 10))
+        await log.complete()
+
+    serve_socket(script)
+    with pytest.warns(UserWarning, match="lacks bytes of the log of run 'run-a' after the first 4"):
+        assert ["abc\n", "ghi\n"] == list(mcli.follow_run_logs("run-a"))
+
+
+def resumed(call: wire.Call, times: int, status: str = "COMPLETED") -> Any:
+    """Answer that a run was resumed so often."""
+    resumptions = [wire.resumption(executionIndex=index) for index in range(times + 1)]
+    return runs_asked_for(call, status, resumptions=resumptions)
+
+
+def test_a_log_goes_on_with_the_next_resumption(serve_socket: ServeSocket) -> None:
+    """When a run is tried again, the lines of its next resumption follow, to the end of the run."""
+    states = iter([(0, "RUNNING"), (1, "RUNNING"), (1, "COMPLETED")])
+    now = [next(states)]
+
+    async def script(log: Subscription) -> None:
+        index = log.asked["attemptIndex"]
+        await log.next(wire.chunk(b"try %d" % index, 5))
+        now[0] = next(states)
+        await log.complete()
+
+    server = serve_socket(script, answer=lambda call: resumed(call, *now[0]))
+    assert ["try 0", "try 1"] == list(mcli.follow_run_logs("run-a"))
+    assert [(0, 0), (1, 0)] == [
+        (each.asked["attemptIndex"], each.asked["offset"]) for each in server.subscriptions
+    ]
+
+
+def test_a_log_waits_for_the_next_resumption(serve_socket: ServeSocket) -> None:
+    """Between two resumptions the statuses of the run tell when there is another log, or the end."""
+    state = [(0, "PENDING")]
+
+    async def script(subscription: Subscription) -> None:
+        if subscription.operation == "WatchRunStatus":
+            state[0] = (1, "COMPLETED")
+            await subscription.next(wire.status("RUNNING"))
+            await wire.for_ever()
+        await subscription.next(wire.chunk(b"try %d" % subscription.asked["attemptIndex"], 5))
+        await subscription.complete()
+
+    serve_socket(script, answer=lambda call: resumed(call, *state[0]))
+    assert ["try 0", "try 1"] == list(mcli.follow_run_logs("run-a"))
+
+
+def test_a_log_of_one_resumption_ends_with_it(serve_socket: ServeSocket) -> None:
+    """Who names a resumption reads no other one."""
+    serve_socket(sent((b"one\n", 4)), answer=lambda call: resumed(call, 3))
+    assert ["one\n"] == list(mcli.follow_run_logs("run-a", resumption=1))

@@ -154,6 +154,28 @@ def test_every_watch_comes_back(serve_socket: ServeSocket) -> None:
     assert 2 == server.connections
 
 
+def test_a_run_that_was_deleted_meanwhile_is_watched_to_its_end(serve_socket: ServeSocket) -> None:
+    """Where the platform no longer tells of a run, the statuses that are missing stand in its life."""
+
+    async def forgotten(watch: Subscription) -> None:
+        await watch.fail(404, "No run named 'run-a'")
+
+    life = [*ALL[:4], "TERMINATING", "STOPPED"]
+    serve_socket(in_turn(statuses(*ALL[:4], drop=True), forgotten), answer=reading("STOPPED", *life))
+    assert life == [run.status.name for run in mcli.watch_run_status("run-a")]
+
+
+def test_a_watch_of_what_never_was_is_a_404(serve_socket: ServeSocket) -> None:
+    """A platform that knows nothing of a run from the beginning is believed."""
+
+    async def unknown(watch: Subscription) -> None:
+        await watch.fail(404, "No run named 'run-a'")
+
+    serve_socket(unknown)
+    with pytest.raises(MAPIException, match="Error 404: No run named 'run-a'"):
+        next(mcli.watch_run_status("run-a"))
+
+
 # Waiting
 
 
@@ -185,7 +207,7 @@ def test_a_watch_that_ends_early_is_an_error(serve_socket: ServeSocket) -> None:
 def test_a_status_that_is_none_has_a_suggestion(serve_socket: ServeSocket) -> None:
     """A typo is an error at the call that names the nearest status."""
     serve_socket(statuses())
-    with pytest.raises(ValueError, match=r"'runing' is no RunStatus. Did you mean 'RUNNING'"):
+    with pytest.raises(ValueError, match=r"status must be a RunStatus, not 'runing'. Did you mean 'RUNNING'"):
         mcli.wait_for_run_status("run-a", "runing")
 
 

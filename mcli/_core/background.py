@@ -55,20 +55,27 @@ class Calls(Generic[T]):
 
     def wait(self, args: Any, kwargs: Any, timeout: float | None) -> T:
         """Make a call, and wait for its result."""
-        started = self._start(args, kwargs, timeout)
+        begun: list[Future[T]] = []
         try:
-            return started.result(timeout)
+            return self._start(args, kwargs, timeout, note=begun.append).result(timeout)
         except TimeoutError:
+            if not begun:
+                raise
+            (started,) = begun
             if not started.cancel():  # it ended in this very moment, or the error is its own
                 return started.result()
             raise self._timed_out(timeout, about_now(self._about, args, kwargs)) from None
         except KeyboardInterrupt as e:
-            if self._changes:
-                shutdown.finish_interrupted(started, self._name)
+            self._interrupt(begun)
             if self._about is not None:
                 e.add_note(GOES_ON)
-            started.cancel()
             raise
+
+    def _interrupt(self, begun: list[Future[T]]) -> None:
+        for started in begun:
+            if self._changes:
+                shutdown.finish_interrupted(started, self._name)
+            started.cancel()
 
     async def aio(self, args: Any, kwargs: Any, timeout: float | None) -> T:  # noqa: ASYNC109 - the documented name
         """Make a call, and wait for its result on the caller's event loop."""
@@ -81,14 +88,26 @@ class Calls(Generic[T]):
                 raise
             raise self._timed_out(timeout, await about_now_async(self._about, args, kwargs)) from None
 
-    def _start(self, args: Any, kwargs: Any, timeout: float | None, *, waits: bool = True) -> Future[T]:
+    def _start(
+        self,
+        args: Any,
+        kwargs: Any,
+        timeout: float | None,
+        *,
+        waits: bool = True,
+        note: Callable[[Future[T]], None] | None = None,
+    ) -> Future[T]:
+        def before(started: Future[T]) -> None:
+            if note is not None:
+                note(started)
+            if kwargs.get("protect"):
+                shutdown.protect(started, timeout if waits else None)
+            if self._changes:
+                shutdown.finish(started, self._name)
+
         with limited(timeout, waits=waits):
-            started = loop.submit(self._prepare(*args, **kwargs), begin_here=self._begins_here)
-        if kwargs.get("protect"):
-            shutdown.protect(started, timeout if waits else None)
-        if self._changes:
-            shutdown.finish(started, self._name)
-        return started
+            coroutine = self._prepare(*args, **kwargs)
+            return loop.submit(coroutine, begin_here=self._begins_here, before=before)
 
     def _timed_out(self, timeout: float | None, about: str) -> TimeoutError:
         return timed_out(self._name, timeout, changes=self._changes, about=about)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from mcli._core.answers import refused
+from mcli._core.messages import Unread, result_in
 from mcli._core.retry import TRANSIENT
 from mcli.exceptions import MAPIException
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UNREADABLE", "VERBS", "Behind", "Connection", "Inbox", "Link", "Lost", "closed"]
 
+STRETCH = 32
+"""Messages that are read at a stretch, before those they are for have their turn."""
 LINGER = 0.5
 """Seconds that a socket without subscriptions stays open for the next one."""
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
@@ -56,9 +60,15 @@ _END = object()
 
 
 class Inbox:
-    """What one subscription has received and not yet handed on."""
+    """What one subscription has received and not yet handed on.
 
-    def __init__(self, limit: int | None) -> None:
+    Args:
+        limit: Bytes of messages that may wait; None: no limit.
+        plain: Whether results come as JSON gives them, each an `Unread`.
+    """
+
+    def __init__(self, limit: int | None, *, plain: bool = False) -> None:
+        self.plain = plain
         self._items: deque[Any] = deque()
         self._size = 0
         self._limit = limit
@@ -164,9 +174,16 @@ class Link:
 
     async def _read(self) -> None:
         try:
-            async for raw in self._socket:
-                self._receive(json.loads(raw), len(raw))
-            end = closed(self._socket)
+            for number in itertools.count(1):
+                raw = await self._socket.recv(decode=False)
+                result = result_in(raw)
+                if result is not None and not self._wants_plain(result[0]):
+                    self._deliver(*result, len(raw))
+                else:
+                    self._receive(json.loads(raw), len(raw))
+                if number % STRETCH == 0:
+                    await self._give_way()
+            end: Exception = closed(self._socket)
         except ConnectionClosed:
             end = closed(self._socket)
         except UNREADABLE:
@@ -178,6 +195,16 @@ class Link:
         for inbox in inboxes.values():
             inbox.put(end)
 
+    def _wants_plain(self, serial: str) -> bool:
+        inbox = self._inboxes.get(serial)
+        return inbox is not None and inbox.plain
+
+    @staticmethod
+    async def _give_way() -> None:
+        """Let those hand on what they have who wait for it: while messages are there, reading them does not pause."""
+        for _ in range(3):  # inbox, generator, future
+            await asyncio.sleep(0)
+
     def _receive(self, message: dict[str, Any], size: int) -> None:
         kind = message["type"]
         if kind == "ping":
@@ -188,13 +215,19 @@ class Link:
             return  # a keep-alive, or a late message for a subscription that was left
         payload = message.get("payload")
         if kind == self._verbs.data:
-            self._deliver(serial, inbox, payload, size)
+            self._explain(serial, inbox, payload, size)
         elif kind == "error":
             self._end(serial, _failure(payload))
         elif kind == "complete":
             self._end(serial, _END)
 
-    def _deliver(self, serial: str, inbox: Inbox, payload: Any, size: int) -> None:
+    def _deliver(self, serial: str, data: Any, size: int) -> None:
+        inbox = self._inboxes.get(serial)
+        if inbox is not None and inbox.put(data, size):
+            self.leave(serial)
+            inbox.put(Behind())
+
+    def _explain(self, serial: str, inbox: Inbox, payload: Any, size: int) -> None:
         if not isinstance(payload, dict):
             self.leave(serial)
             inbox.put(
@@ -203,9 +236,8 @@ class Link:
         elif payload.get("errors"):
             self.leave(serial)
             inbox.put(_failure(payload["errors"]))
-        elif inbox.put(payload, size):
-            self.leave(serial)
-            inbox.put(Behind())
+        else:
+            self._deliver(serial, Unread(payload), size)
 
     def _end(self, serial: str, end: object) -> None:
         self._inboxes.pop(serial).put(end)

@@ -150,12 +150,18 @@ class _Call(Future[T]):
             raise
 
 
-def submit(coroutine: Coroutine[Any, Any, T], *, begin_here: bool = False) -> Future[T]:
+def submit(
+    coroutine: Coroutine[Any, Any, T],
+    *,
+    begin_here: bool = False,
+    before: Callable[[Future[T]], object] | None = None,
+) -> Future[T]:
     """Run a coroutine on the loop; cancelling the future cancels the coroutine.
 
     Args:
         coroutine: What to run; it is closed if it is not started.
         begin_here: Whether to run it in this thread as far as its `hand_over`.
+        before: Is given the future before anything is sent: Ctrl-C may come before this function returns it.
 
     Raises:
         MAPIException: The interpreter is ending.
@@ -166,6 +172,8 @@ def submit(coroutine: Coroutine[Any, Any, T], *, begin_here: bool = False) -> Fu
         coroutine.close()
         raise
     future: _Call[T] = _Call()
+    if before is not None:
+        before(future)
     if is_loop_thread() or not (begin_here and _has_ended(coroutine, future)):
         loop.call_soon_threadsafe(_start, coroutine, future)
     return future

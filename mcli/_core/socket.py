@@ -99,15 +99,23 @@ class GraphQLSocket:
         self._opening: asyncio.Task[Link] | None = None
 
     async def subscribe(
-        self, document: str, variables: Callable[[], Mapping[str, Any]], *, limit: int | None = None
+        self,
+        document: str,
+        variables: Callable[[], Mapping[str, Any]],
+        *,
+        limit: int | None = None,
+        plain: bool = False,
     ) -> AsyncGenerator[list[Any], None]:
-        """Yield the payloads of a subscription, in batches of all that came, until the server completes it.
+        """Yield the results of a subscription, in batches of all that came, until the server completes it.
+
+        A result is its `data`, or `Unread`.
 
         Args:
             document: Text of the operation.
             variables: Gives its variables, anew each time that the subscription is started.
             limit: Bytes that may wait for the consumer; beyond them the subscription pauses and is started again.
                 None: no limit, for what cannot be started again without loss.
+            plain: Whether results come as JSON gives them, each an `Unread`.
 
         Raises:
             MAPIException: The server refused, or the connection dropped and did not come back.
@@ -117,7 +125,7 @@ class GraphQLSocket:
             try:
                 link = await self._connected()
                 delays.connected()
-                inbox = Inbox(limit)
+                inbox = Inbox(limit, plain=plain)
                 serial = link.subscribe({"query": document, "variables": variables()}, inbox)
                 try:
                     while batch := await inbox.take():

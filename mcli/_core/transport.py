@@ -7,6 +7,7 @@ import json
 import math
 import time
 import uuid
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mcli_mapi.base_model import Result, wire_variables
@@ -201,9 +202,10 @@ class HttpTransport:
     ) -> AsyncIterator[ResultT]:
         """Yield what a subscription gives, over as many connections as it takes."""
         fixed = wire_variables(variables)
-        async for batch in self.socket().subscribe(document, lambda: fixed):
-            for payload in batch:
-                yield decode(result, payload)
+        async with aclosing(self.socket().subscribe(document, lambda: fixed, plain=True)) as batches:
+            async for batch in batches:
+                for item in batch:
+                    yield decode(result, item.payload)
 
     def mapi(self) -> Mapi:
         """Return the typed operations over this transport."""

@@ -61,7 +61,10 @@ def crowd(tmp_path: Path) -> Generator[Crowd]:
             for run in runs:
                 mcli.wait_for_run_status(run, "running", timeout=BOUND)
         with Proxy(platform.endpoint) as proxy, MAPIConnection(proxy.endpoint, platform.api_key):
-            yield Crowd(runs, gate, proxy)
+            crowd = Crowd(runs, gate, proxy)
+            yield crowd
+            for stream in crowd.streams:  # the garbage collector would end them in the middle of another test
+                stream.close()
             gate.touch()
 
 
