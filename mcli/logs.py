@@ -81,7 +81,15 @@ def get_run_logs(
     'hello\\n'
     """
     request = _request(
-        run, rank, node_rank, local_gpu_rank, global_gpu_rank, resumption, tail, container, failed=failed
+        run,
+        rank,
+        node_rank,
+        local_gpu_rank,
+        global_gpu_rank,
+        resumption,
+        tail,
+        container,
+        failed=flag("failed", failed),
     )
     return _whole(streams(), request)
 
@@ -165,7 +173,6 @@ def _request(
     }
     numbers = {name: whole(name, value) for name, value in numbers.items() if value is not None}
     container = None if container is None else text("container", container)
-    failed = None if failed is None else flag("failed", failed)
     _refuse_contradictions(numbers, container, failed=bool(failed))
     if rank is not None:
         warn("rank is deprecated: use node_rank.", DeprecationWarning)

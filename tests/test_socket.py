@@ -210,5 +210,5 @@ def test_a_link_that_closed_meanwhile_tells_a_late_subscription(serve_socket: Se
 def test_a_refused_handshake_has_the_words_of_the_server(serve_socket: ServeSocket) -> None:
     """A websocket that is refused says why, where the server does."""
     serve_socket(lambda _: wire.for_ever(), refuse=403)
-    with pytest.raises(mcli.MAPIException, match="Error 403: .* refused to open a websocket: no"):
+    with pytest.raises(mcli.MAPIException, match=r"Error 403: .* refused to open a websocket: no"):
         mcli.get_run_logs("run-a")
