@@ -2,9 +2,12 @@
 
 import base64
 import itertools
+from pathlib import Path
 
 import pytest
 
+from mcli.platform import Platform
+from mcli.platform.execution.log_limit import notice
 from mcli.platform.serving.log_files import CHUNK
 from tests.platform.caller import HEAD, Caller
 
@@ -198,3 +201,16 @@ def test_lines_arrive_soon(caller: Caller) -> None:
     caller.wait_for_log(name, b"said\n")
     assert "RUNNING" == caller.run(name)["status"]
     caller.change("stopRuns", name)
+
+
+def test_log_over_its_limit(tmp_path: Path) -> None:
+    """What a run writes beyond the limit is dropped, while it runs and after, which the log and the end's event say."""
+    with Platform(tmp_path, log_limit=10_000, grace=1) as platform:
+        caller = Caller(platform)
+        run = caller.finish("yes | head -c 100000; sleep 1.5; yes | head -c 100000")
+        log = (tmp_path / "runs" / run["name"] / "0" / "0" / "log.txt").read_bytes()
+        assert caller.logs(run["name"]) in log
+        caller.close()
+    assert 10_000 + len(notice(10_000)) == len(log)
+    assert log.endswith(notice(10_000))
+    assert "log of node 0 was longer" in run["details"]["formattedRunEvents"][-1]["eventMessage"]

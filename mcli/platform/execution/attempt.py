@@ -272,10 +272,12 @@ def _is_current(run: Run, key: str) -> bool:
 
 
 def _usage(ends: Sequence[Exit]) -> str:
-    """Say what the ranks have used: the most on a node, and the processor time of all."""
+    """Say what the ranks have used: the most on a node, and the processor time of all; and whose log was cut."""
     busy = [end.gpu_percent for end in ends if end.gpu_percent is not None]
     peak, seconds = max(end.peak_bytes for end in ends), sum(end.cpu_seconds for end in ends)
-    return in_words(peak, seconds, sum(busy) / len(busy) if busy else None) if peak else ""
+    used = in_words(peak, seconds, sum(busy) / len(busy) if busy else None) if peak else ""
+    cut = ", ".join(str(rank) for rank, end in enumerate(ends) if end.log_cut)
+    return f"{used} A log of node {cut} was longer than is kept.".strip() if cut else used
 
 
 def _with_problem(end: Exit, problem: str | None) -> Exit:

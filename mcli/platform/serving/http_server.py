@@ -41,8 +41,8 @@ class HttpServer(uvicorn.Server):
     def __init__(
         self, application: Any, listeners: Sequence[socket.socket], encryption: dict[str, str] | None = None
     ) -> None:
-        more = {} if encryption is None else _OUTSIDE | encryption
-        config = uvicorn.Config(application, **(_OPTIONS | more))
+        options: dict[str, Any] = _OPTIONS if encryption is None else {**_OPTIONS, **_OUTSIDE, **encryption}
+        config = uvicorn.Config(application, **options)
         try:
             config.load()
         except OSError as error:
