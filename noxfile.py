@@ -45,7 +45,7 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
 
 
-@nox.session(python=python_versions(PROJECT)[0])
+@nox.session(python=python_versions(PROJECT)[0], default=False)
 def lowest(session: nox.Session) -> None:
     """Run the tests on the lowest versions that are allowed, but those of the code generator, which is pinned."""
     session.install("uv")
@@ -54,7 +54,29 @@ def lowest(session: nox.Session) -> None:
         *install, "--resolution", "lowest-direct", "--editable", ".[local,pandas,http2]", external=True
     )
     session.run(*install, *dependency_groups(PROJECT, "tests"), external=True)
-    session.run("pytest", *(session.posargs or ["-n", "auto", "-m", "not faults and not hypothesis"]))
+    generator = ("--ignore=tests/codegen", "--ignore=tests/properties")
+    session.run("pytest", *(session.posargs or ["-n", "auto", "tests", *generator]))
+
+
+@nox.session(default=False)
+def order(session: nox.Session) -> None:
+    """Run the tests three times, each time in another order; `-- --randomly-seed=N` repeats one."""
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
+    session.install("pytest-randomly")
+    for _ in range(1 if session.posargs else 3):
+        session.run("pytest", *(session.posargs or ["-n", "auto"]))
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Measure which branches of handwritten code the tests take, and write where they do not to `htmlcov/`."""
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
+    session.install("coverage>=7.10")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    session.run("coverage", "combine", "--quiet", success_codes=[0, 1])
+    session.run("coverage", "html", "--quiet")
+    session.run("coverage", "report", "--skip-covered", "--sort=-miss")
 
 
 @nox.session(default=False)
