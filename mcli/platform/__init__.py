@@ -12,7 +12,7 @@ __all__ = ["Platform"]
 
 
 def __getattr__(name: str) -> object:
-    # The parts of this package are also programs of their own, which must not load a server.
+    # the parts of this package are also programs of their own, which must not load a server.
     if name == "Platform":
         from mcli.platform.service import Platform
 

@@ -12,7 +12,8 @@ from mcli.platform.clock import VirtualClock
 from mcli.platform.errors import RequestError
 from mcli.platform.execution.folders import RunFolders
 from mcli.platform.scheduling.cluster import virtual
-from mcli.platform.serving.api import Api, Request, error_to_wire, schema_text
+from mcli.platform.serving.api import Api, Request, schema_text
+from mcli.platform.serving.failures import error_to_wire
 from mcli.platform.serving.logs import Logs
 from mcli.platform.serving.resolvers import Resolvers
 from mcli.platform.serving.watches import PATIENCE, Watches

@@ -13,7 +13,8 @@ import pytest
 from graphql import build_schema, get_introspection_query, validate_schema
 
 from mcli.platform.scheduling.cluster import virtual
-from mcli.platform.serving.api import error_to_wire, schema_text
+from mcli.platform.serving.api import schema_text
+from mcli.platform.serving.failures import error_to_wire
 from mcli.platform.serving.resolvers import Resolvers
 from mcli.platform.serving.server import LARGEST_BODY
 from mcli.platform.state.vault import Vault

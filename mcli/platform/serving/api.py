@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import logging
-import sqlite3
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -33,13 +31,13 @@ from graphql.pyutils import is_awaitable
 from mcli.platform.clock import parse_time
 from mcli.platform.errors import RequestError
 from mcli.platform.serving.documents import Documents
+from mcli.platform.serving.failures import error_to_wire
 from mcli.platform.serving.graphql_core import read_scalar, source_events
 from mcli.platform.state import records
 from mcli.platform.state.events import readable
 from mcli.platform.state.store import Once, Store
 from mcli.platform.state.users import User
 from mcli.platform.submission.inputs import checked
-from mcli.platform.values import to_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,12 +46,7 @@ if TYPE_CHECKING:
     from mcli.platform.serving.resolvers import Resolvers, Settled
     from mcli.platform.serving.watches import Watches
 
-__all__ = ["Api", "Request", "error_to_wire", "schema_text"]
-
-log: logging.Logger = logging.getLogger(__name__)
-
-_UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-"""SQLite's primary codes for a disk that takes no more."""
+__all__ = ["Api", "Request", "schema_text"]
 
 
 def schema_text() -> str:
@@ -174,25 +167,6 @@ def response(result: ExecutionResult) -> dict[str, Any]:
     if result.errors:
         return {"errors": [error_to_wire(error) for error in result.errors], "data": result.data}
     return {"data": result.data}
-
-
-def error_to_wire(error: Exception) -> dict[str, Any]:
-    """Return the form of error that clients can read: a message, an integer code, and where in the answer."""
-    cause = error.original_error if isinstance(error, GraphQLError) and error.original_error else error
-    code, message = 500, "Internal error; see the platform's log."
-    if isinstance(cause, RequestError):
-        code, message = cause.code, cause.message
-    elif isinstance(cause, GraphQLError):
-        code, message = 400, cause.message
-    elif isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) & 0xFF in _UNWRITABLE:
-        code, message = (
-            507,
-            f"The platform cannot store this: {cause}. Free some space on the disk of its data folder.",
-        )
-    else:
-        log.error("A request failed", exc_info=cause)
-    path = error.path if isinstance(error, GraphQLError) else None
-    return {"message": to_text(message), "extensions": {"code": code}} | ({"path": path} if path else {})
 
 
 def _schema(resolvers: Resolvers, store: Store, watches: Watches, logs: Logs) -> GraphQLSchema:

@@ -13,7 +13,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from mcli.platform.errors import RequestError
-from mcli.platform.serving.api import Api, Request, error_to_wire
+from mcli.platform.serving.api import Api, Request
+from mcli.platform.serving.failures import error_to_wire
 from mcli.platform.serving.subscriptions import Message, Receive, Send, Socket, choose
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from graphql import GraphQLError
 from uvicorn.protocols.utils import ClientDisconnected
 
 from mcli.platform.errors import RequestError
-from mcli.platform.serving.api import Api, Request, error_to_wire
+from mcli.platform.serving.api import Api, Request
+from mcli.platform.serving.failures import error_to_wire
 
 if TYPE_CHECKING:
     from mcli.platform.state.users import Keys
