@@ -45,7 +45,7 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
 
 
-@nox.session(python=python_versions(PROJECT)[0], default=False)
+@nox.session(python=python_versions(PROJECT)[0])
 def lowest(session: nox.Session) -> None:
     """Run the tests on the lowest versions that are allowed, but those of the code generator, which is pinned."""
     session.install("uv")
@@ -54,29 +54,7 @@ def lowest(session: nox.Session) -> None:
         *install, "--resolution", "lowest-direct", "--editable", ".[local,pandas,http2]", external=True
     )
     session.run(*install, *dependency_groups(PROJECT, "tests"), external=True)
-    generator = ("--ignore=tests/codegen", "--ignore=tests/properties")
-    session.run("pytest", *(session.posargs or ["-n", "auto", "tests", *generator]))
-
-
-@nox.session(default=False)
-def order(session: nox.Session) -> None:
-    """Run the tests three times, each time in another order; `-- --randomly-seed=N` repeats one."""
-    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
-    session.install("pytest-randomly")
-    for _ in range(1 if session.posargs else 3):
-        session.run("pytest", *(session.posargs or ["-n", "auto"]))
-
-
-@nox.session(default=False)
-def coverage(session: nox.Session) -> None:
-    """Measure which branches of handwritten code the tests take, and write where they do not to `htmlcov/`."""
-    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
-    session.install("coverage>=7.10")
-    session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
-    session.run("coverage", "combine", "--quiet", success_codes=[0, 1])
-    session.run("coverage", "html", "--quiet")
-    session.run("coverage", "report", "--skip-covered", "--sort=-miss")
+    session.run("pytest", *(session.posargs or ["-n", "auto", "-m", "not faults and not hypothesis"]))
 
 
 @nox.session(default=False)
@@ -99,6 +77,13 @@ def containers(session: nox.Session) -> None:
     """Play runs in an image made of Debian's packages; skipped where podman, debootstrap or root is missing."""
     session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"))
     session.run("pytest", "tests/containers", *session.posargs, env={"MCLI_TEST_CONTAINERS": "1"})
+
+
+@nox.session(default=False)
+def slurm(session: nox.Session) -> None:
+    """Start a real Slurm cluster on this machine (root, Debian's packages) and play runs on it; else skip."""
+    session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"))
+    session.run("pytest", "-m", "slurm", "tests/slurm", *session.posargs)
 
 
 @nox.session(default=False)

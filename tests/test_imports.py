@@ -31,6 +31,7 @@ IN_FUNCTIONS = {
     ("pages", "_display"),
     ("run", "_display"),
     ("platform", "platform.service"),  # the platform's parts are also programs, which must not load a server
+    ("platform.commands", "platform.execution.slurm"),  # asyncio and what else only `serve` needs
     ("platform.commands", "platform.service"),  # the other commands would take twice as long with it
     ("testing.plugin", "testing"),  # pytest imports the plugin in every project
     ("testing.plugin", "testing.platform"),

@@ -142,6 +142,16 @@ def _server_options() -> _Parser:
     add("--nodes", type=_whole(0), help="simulate a cluster of so many nodes; 0 for this machine")
     add("--gpus-per-node", type=_whole(0), help="GPUs of each simulated node (8)")
     add("--gpu-type", help="type of the simulated GPUs (a100_80gb)")
+    add("--engine", choices=("processes", "slurm"), help="what executes runs (processes)")
+    add("--shared", type=_path, metavar="FOLDER", help="folder for runs that all nodes of Slurm see")
+    add("--slurm-partitions", action="append", metavar="PRIORITY=NAME", help="partition for a priority")
+    add("--slurm-preemptible-partition", metavar="NAME", help="partition for preemptible runs")
+    add(
+        "--slurm-options",
+        action="append",
+        metavar="OPTION",
+        help="further option of sbatch, like --account=x",
+    )
     add("--bind", metavar="ADDRESS", help="let other machines connect to this address")
     add("--endpoint", metavar="URL", help="how other machines reach the platform")
     add("--tls-cert", type=_path, metavar="FILE", help="certificate for --bind; by default one is made")

@@ -37,14 +37,18 @@ _START_SECONDS = 30.0
 
 def serve(options: argparse.Namespace) -> int:
     """Serve in the foreground until a signal comes, or nobody has used the platform for long."""
-    from mcli.platform.service import Platform  # the other commands would take twice as long with it
+    from mcli.platform.execution.slurm import SlurmEngine  # the other commands would take longer with these
+    from mcli.platform.service import Platform
 
     make_data_dir(options.data_dir)
     settings = Settings.load(options.data_dir).changed(_given(options))
+    is_slurm = settings.engine == "slurm"
     platform = Platform(
         options.data_dir,
         port=settings.port,
-        cluster=tuple(each.cluster() for each in settings.clusters),
+        cluster=None if is_slurm else tuple(each.cluster() for each in settings.clusters),
+        engine=SlurmEngine(settings.slurm()) if is_slurm else None,
+        shared=settings.shared or None,
         grace=settings.grace,
         python=settings.python,
         namespaces=settings.namespaces,

@@ -18,7 +18,7 @@ from mcli.platform.execution.attempt import Services
 from mcli.platform.execution.containers import choose
 from mcli.platform.execution.controller import Controller
 from mcli.platform.execution.engine import GRACE
-from mcli.platform.execution.folders import RunFolders
+from mcli.platform.execution.folders import RunFolders, make_private
 from mcli.platform.execution.launch import HostSettings
 from mcli.platform.execution.log_limit import LOG_LIMIT
 from mcli.platform.execution.packages import examine
@@ -75,6 +75,7 @@ class Platform:
         log_limit: Bytes of each log that are kept.
         outside: How other machines reach the platform, which by default they do not. `port` is then that of the
             address outside, and not the one on 127.0.0.1.
+        shared: Folder for the files of runs, which all nodes of the engine must see; by default in the data folder.
         announced: What `python -m mcli.platform status` tells besides where the platform is.
 
     >>> with Platform() as platform:
@@ -98,8 +99,10 @@ class Platform:
         wrap: Callable[[Any], Any] | None = None,
         log_limit: int = LOG_LIMIT,
         outside: Outside | None = None,
+        shared: Path | str | None = None,
         announced: Mapping[str, Any] | None = None,
     ) -> None:
+        self._shared = None if shared is None else Path(shared).absolute()
         self._given_dir = None if data_dir is None else Path(data_dir).absolute()
         self._port = port
         if engine is not None and cluster is not None:
@@ -237,7 +240,7 @@ class Platform:
             ):
                 self.endpoint = f"http://127.0.0.1:{port_of(inside[0])}{PATH}"
                 try:
-                    await self._build(store, hub)
+                    await self._build(store, hub, outside)
                     servers = self._http_servers(inside, outside)
                     await self._controller.open()
                     await self._serve_until_end(servers)
@@ -269,12 +272,15 @@ class Platform:
         with closing(store):
             yield store
 
-    async def _build(self, store: Store, hub: Hub) -> None:
+    async def _build(self, store: Store, hub: Hub, outside: Sequence[socket.socket]) -> None:
         """Make the parts of the platform and let each have those that it needs."""
         self._keys = Keys(store)
         await self._keys.load()
         self.api_key = await self._keys.add_owner(self.key_file)
-        vault, folders = Vault(self.data_dir / "vault.key"), RunFolders(self.data_dir / "runs")
+        vault, folders = (
+            Vault(self.data_dir / "vault.key"),
+            RunFolders((self._shared or self.data_dir) / "runs"),
+        )
         services = Services(
             store=store,
             keys=self._keys,
@@ -283,13 +289,14 @@ class Platform:
             vault=vault,
             site=HostSettings(
                 folders,
-                self.endpoint,
+                self._endpoint_of_ranks(outside),
                 self._grace,
-                bound=self._given_dir is None,
+                bound=self._given_dir is None and not self._engine.schedules,
+                log_limit=self._log_limit,
+                certificates=self._certificates_of_ranks(outside),
                 python=self._python,
                 namespaces=self._namespaces,
                 containers=self._containers,
-                log_limit=self._log_limit,
             ),
         )
         machines = await self._engine.describe()
@@ -299,6 +306,20 @@ class Platform:
         api = Api(store, Resolvers(machines, vault, folders), Watches(store, hub), logs)
         self._server = Server(api, self._keys, Access(self._outside.hosts))
         self._removal = Removal(store, folders, self._clock)
+
+    def _endpoint_of_ranks(self, outside: Sequence[socket.socket]) -> str:
+        """Return where ranks reach the platform: on other machines by the address outside."""
+        is_elsewhere = self._engine.schedules and bool(outside)
+        return self._outside.url(port_of(outside[0])) if is_elsewhere else self.endpoint
+
+    def _certificates_of_ranks(self, outside: Sequence[socket.socket]) -> str | None:
+        """Return the file of certificates that ranks must trust, where they see it; None for plain HTTP."""
+        if not (self._engine.schedules and outside and self._outside.encryption(self.data_dir)):
+            return None
+        file = (self._shared or self.data_dir) / "certificates.pem"
+        make_private(file.parent)
+        shutil.copyfile(bundle(self.data_dir), file)
+        return str(file)
 
     async def _serve_until_end(self, servers: Sequence[HttpServer]) -> None:
         serving = [asyncio.create_task(server.run_to_end()) for server in servers]

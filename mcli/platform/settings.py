@@ -32,7 +32,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, get_type_hints
 from mcli.platform.execution.containers import KINDS
 from mcli.platform.execution.engine import GRACE
 from mcli.platform.execution.log_limit import LOG_LIMIT
+from mcli.platform.execution.slurm_script import SlurmSite
 from mcli.platform.scheduling.cluster import Cluster, this_machine, virtual
+from mcli.platform.scheduling.priorities import PRIORITIES
 from mcli.platform.serving.outside import Outside
 
 if TYPE_CHECKING:
@@ -115,6 +117,15 @@ class Settings:
     """Files in PEM for the address; without them a pair is made."""
     plain_http: bool = False
     """Whether other machines may connect without encryption."""
+    engine: str = "processes"
+    """What executes runs: processes on this machine, or slurm."""
+    shared: str = ""
+    """Folder for the files of runs, which all nodes of Slurm see; empty for the data folder."""
+    slurm_partitions: tuple[str, ...] = ()
+    """Partitions for priorities, as `low=batch`."""
+    slurm_preemptible_partition: str = ""
+    slurm_options: tuple[str, ...] = ()
+    """Further options of sbatch, as `--account=x`."""
     clusters: tuple[ClusterSettings, ...] = (ClusterSettings(),)
 
     def __post_init__(self) -> None:
@@ -161,6 +172,12 @@ class Settings:
         of_cluster = {name: getattr(cluster, name) for name in _OF_CLUSTER}
         names = [cluster.name, *cluster.aliases]
         return {name: getattr(self, name) for name in _OWN} | of_cluster | {"cluster_name": names}
+
+    def slurm(self) -> SlurmSite:
+        """Return what this site wants of Slurm's jobs."""
+        pairs = dict(pair.split("=", 1) for pair in self.slurm_partitions)
+        preemptible = self.slurm_preemptible_partition or None
+        return SlurmSite(pairs, preemptible, self.slurm_options, self.python)
 
     def save(self, data_dir: Path) -> None:
         """Write what differs from the defaults to the file of a data folder."""
@@ -227,6 +244,7 @@ def _problems(settings: Settings) -> Iterator[str]:
         yield f"grace must be a number of seconds, not {settings.grace}."
     if settings.containers not in {"none", "auto", *KINDS}:
         yield f"containers must be none, auto, {', '.join(KINDS)}, not {settings.containers!r}."
+    yield from _problems_of_engine(settings)
     if settings.log_limit < 1:
         yield f"log_limit must be at least 1 byte, not {settings.log_limit}."
     names = [name for cluster in settings.clusters for name in {cluster.name, *cluster.aliases}]
@@ -243,6 +261,14 @@ def _problems(settings: Settings) -> Iterator[str]:
             yield "node_names must differ, and must not be more than nodes."
         if not all((cluster.name, cluster.gpu_type, *cluster.aliases)):
             yield "A cluster's name, aliases and gpu_type must not be empty."
+
+
+def _problems_of_engine(settings: Settings) -> Iterator[str]:
+    if settings.engine not in {"processes", "slurm"}:
+        yield f"engine must be processes or slurm, not {settings.engine!r}."
+    for pair in settings.slurm_partitions:
+        if pair.partition("=")[0] not in PRIORITIES or not pair.partition("=")[2]:
+            yield f"slurm_partitions must be like low=NAME for {', '.join(PRIORITIES)}, not {pair!r}."
 
 
 def _lines(settings: Settings) -> Iterator[str]:

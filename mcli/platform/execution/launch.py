@@ -58,6 +58,8 @@ class HostSettings:
     """What runs the commands in their images; None for the programs of this machine."""
     log_limit: int = LOG_LIMIT
     """Bytes that are kept of each log of a rank."""
+    certificates: str | None = None
+    """File of the certificates that ranks must trust; None for those that they trust anyway."""
 
 
 def prepare(run: Run, site: HostSettings, *, token: str, secrets: Sequence[StoredSecret]) -> list[Rank]:
@@ -182,7 +184,8 @@ def _base_environment(folder: NodeFolder, site: HostSettings, *, is_real: bool) 
     host = host_environment(os.environ, site.python)
     # Where the user's packages are not read-only, importing them must not write there either.
     guard = {} if is_real else {"PYTHONDONTWRITEBYTECODE": "1"}
-    return {**host, **variables(folder.packages, host["PATH"]), **guard}
+    trusted = {} if site.certificates is None else {"SSL_CERT_FILE": site.certificates}
+    return {**host, **variables(folder.packages, host["PATH"]), **guard, **trusted}
 
 
 def _places(folder: NodeFolder, secrets: Sequence[StoredSecret]) -> dict[str, str]:

@@ -18,11 +18,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ALIVE", "READY", "STOPPING"]
+__all__ = ["ALIVE", "READY", "REDO", "STOPPING"]
 
 ALIVE = "alive"
 READY = "ready"
+REDO = "redo"
 STOPPING = "stopping"
+_CLAIM = "claim"
 _ORDER = "job.json"
 _ALIVE_SECONDS = 10.0
 _LOOK_SECONDS = 0.1
@@ -101,6 +103,8 @@ def _await_all(mine: Path, ranks: list[Path]) -> None:
         for number, answer in enumerate(answers):
             if answer not in {b"", b"ready\n"}:
                 raise _NotStarted(f"Rank {number} could not be started.")
+        if _answer(mine.parent / _CLAIM).decode().strip() != os.environ["SLURM_JOB_ID"]:
+            sys.exit(0)  # Slurm had lost this job, and another one has it now
         if all(answers):
             return
         (mine / ALIVE).touch()

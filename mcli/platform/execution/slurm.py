@@ -13,9 +13,9 @@ import time
 from typing import TYPE_CHECKING
 
 from mcli.platform.execution.engine import EngineUnavailableError, JobRefusedError, Phase, Sight
-from mcli.platform.execution.node import STOPPING
+from mcli.platform.execution.node import READY, REDO, STOPPING
 from mcli.platform.execution.slurm_cluster import describe
-from mcli.platform.execution.slurm_commands import call, find_jobs, host_names, read_jobs, submit
+from mcli.platform.execution.slurm_commands import cancel, find_jobs, host_names, read_jobs, submit
 from mcli.platform.execution.slurm_script import CLAIM, SlurmSite, batch_script, options
 from mcli.platform.execution.slurm_sight import FINAL, Files, choose, files_of, sight
 
@@ -33,6 +33,7 @@ log: logging.Logger = logging.getLogger(__name__)
 _TICK_SECONDS = 1.0
 _RESUBMIT_SECONDS = 10.0
 """How long Slurm must not know a job that has no claim before it is submitted again."""
+_SETTLE_SECONDS = 3.0
 _SLACK_SECONDS = 10.0
 """After the grace, before Slurm ends in its way what has not ended in ours."""
 
@@ -58,16 +59,19 @@ class SlurmEngine:
         """Give the job to Slurm, unless it has it or has had it."""
         lock = self._submissions.setdefault(job.key, asyncio.Lock())
         async with lock:
-            order = await asyncio.to_thread(job.order)
-            if order is None:
+            if not await asyncio.to_thread(lambda: job.is_ordered):
                 raise OSError(f"{job.folder} does not say what is to be started.")
-            if (job.folder / CLAIM).exists() or await find_jobs(job.key):
-                return
+            if not (job.folder / CLAIM).exists() and not await find_jobs(job.key):
+                await self._submit(job)
+        self._submissions.pop(job.key, None)
+
+    async def _submit(self, job: Job) -> None:
+        order = await asyncio.to_thread(job.order)
+        if order is not None:
             cluster = self._cluster or await self.describe()
             script = batch_script(job, order, self._site)
             number = await submit(options(job, order, cluster, self._site), script)
             log.info("Run %s is job %s of Slurm.", order.run_name, number)
-        self._submissions.pop(job.key, None)
 
     async def watch(self, job: Job) -> AsyncGenerator[Sight]:
         """Yield what is true of the job now, then each change."""
@@ -94,13 +98,25 @@ class SlurmEngine:
     async def change(self, job: Job, *, priority: str, seconds: float | None) -> None:
         """Do nothing: Slurm lets users do little of this, and the platform enforces its limits itself."""
 
+    async def _redo(self, job: Job, files: Files) -> None:
+        """Submit a job anew that Slurm has lost between its claim and the start of its ranks."""
+        names = (
+            [CLAIM, *(f"{rank}/{READY}" for rank in range(len(job.ranks)))]
+            if not files.is_any_started
+            else []
+        )
+        for name in (*names, REDO):
+            await asyncio.to_thread((job.folder / name).unlink, missing_ok=True)
+        if names:
+            await self._submit(job)
+
     async def forget(self, job: Job) -> None:
         """Remove the order; without it no job of Slurm that is left over does anything."""
         await asyncio.to_thread(job.discard_order)
         with contextlib.suppress(EngineUnavailableError):
             for known in await find_jobs(job.key):
                 if known.state not in FINAL:
-                    await call("scancel", known.id)
+                    await cancel(known.id)
 
     async def close(self) -> None:
         """Stop to ask; the jobs go on."""
@@ -157,16 +173,24 @@ class SlurmEngine:
             await self.submit(job)
         elif known is not None and files.claim == known.id and known.state == "PENDING":
             # Slurm's controller has lost what happened, and would start the job a second time
-            await call("scancel", "--state=PENDING", known.id)
+            if not files.is_any_started:
+                await asyncio.to_thread((job.folder / REDO).touch)
+            await cancel(known.id, "--state=PENDING")
+        elif (
+            files.is_redone
+            and (known is None or known.state in FINAL)
+            and now - watch.since > _SETTLE_SECONDS
+        ):
+            await self._redo(job, files)
 
 
 async def _press(jobs: Sequence[SlurmJob], *, overdue: bool) -> None:
     """Send jobs the signal to stop; it is repeated, since a rank may only just have been started."""
     for known in jobs:
         if known.state not in FINAL and (known.state == "PENDING" or overdue):
-            await call("scancel", known.id)
+            await cancel(known.id)
         elif known.state not in FINAL:
-            await call("scancel", "--signal=URG", known.id)
+            await cancel(known.id, "--signal=URG")
 
 
 def _all_files(watches: Sequence[_Watch]) -> list[Files | None]:

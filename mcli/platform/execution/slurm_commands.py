@@ -21,6 +21,7 @@ __all__ = [
     "SlurmJob",
     "SlurmNode",
     "call",
+    "cancel",
     "find_jobs",
     "host_names",
     "nodes",
@@ -39,6 +40,7 @@ _UNAVAILABLE = re.compile(
     r"|protocol authentication",
     re.IGNORECASE,
 )
+_OVER = re.compile(r"invalid job id|already complet", re.IGNORECASE)
 _JOB_FORMAT = "%A|%T|%N|%S|%Q|%j|%r"
 _NODE_FORMAT = "%N|%P|%T|%c|%m|%d|%G"
 _GPU = re.compile(r"gpu(?::(?P<type>[^:,()]+))?:(?P<count>\d+)")
@@ -102,6 +104,15 @@ async def call(*words: str, stdin: str | None = None) -> str:
     if process.returncode:
         raise EngineUnavailableError(f"{words[0]}: {problem.decode(errors='replace').strip()}")
     return out.decode(errors="replace")
+
+
+async def cancel(number: str, *options: str) -> None:
+    """Cancel a job or send it a signal; one that is over is no error."""
+    try:
+        await call("scancel", *options, number)
+    except EngineUnavailableError as error:
+        if not _OVER.search(str(error)):
+            raise
 
 
 async def submit(options: Sequence[str], script: str) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mcli.platform.execution.engine import Cause, Exit, Job, Phase, Sight
-from mcli.platform.execution.node import ALIVE, STOPPING
+from mcli.platform.execution.node import ALIVE, REDO, STOPPING
 from mcli.platform.execution.rank_files import Note, lost, read_exit
 from mcli.platform.execution.slurm_script import CLAIM
 
@@ -86,6 +86,9 @@ class Files:
     ends: tuple[Exit | None, ...]
     is_started: bool
     """Whether every rank's command was started."""
+    is_any_started: bool
+    is_redone: bool
+    """Whether Slurm has lost the job, so that it is about to be submitted anew."""
     is_ordered: bool
     """Whether it is still written down what is to be done."""
     claim: str | None
@@ -99,15 +102,16 @@ class Files:
 def files_of(job: Job) -> Files:
     """Look at the files of a job."""
     ends = tuple(read_exit(folder) for folder in job.ranks)
-    started = all(Note.read(folder).command for folder in job.ranks)
+    started = [bool(Note.read(folder).command) for folder in job.ranks]
+    redone = (job.folder / REDO).exists()
     try:
         claim = (job.folder / CLAIM).read_text().strip()
     except FileNotFoundError:
         claim = None
     beats = [file.stat().st_mtime for folder in job.ranks if (file := folder / ALIVE).exists()]
-    return Files(
-        ends, started, job.is_ordered, claim, (job.folder / STOPPING).exists(), max(beats, default=0.0)
-    )
+    is_stopping = (job.folder / STOPPING).exists()
+    beat = max(beats, default=0.0)
+    return Files(ends, all(started), any(started), redone, job.is_ordered, claim, is_stopping, beat)
 
 
 def choose(jobs: Sequence[SlurmJob], claim: str | None) -> SlurmJob | None:
@@ -125,9 +129,12 @@ def sight(  # noqa: PLR0911 - one for each row of the table of states
     cause: Cause = "" if known is None else _cause(known.state, files)
     if all(files.ends) and (is_final or since > _HEARTBEAT_SECONDS or not _is_unexplained(files)):
         return _ended(job, files, nodes, cause)
+    shown = tuple(None if end and end.stopped and not files.is_stopping else end for end in files.ends)
+    if files.is_redone and not files.is_stopping:
+        return Sight(_running(files), nodes)
     if known is None:
         if now - files.heartbeat < _HEARTBEAT_SECONDS:
-            return Sight(_running(files), nodes, ends=files.ends)
+            return Sight(_running(files), nodes, ends=shown)
         if files.claim is None and files.is_ordered and not files.is_stopping:
             return Sight(Phase.WAITING, reason="Slurm does not know the run; it is submitted again.")
         is_over = since > _FORGOTTEN_SECONDS or files.claim is None
@@ -135,10 +142,10 @@ def sight(  # noqa: PLR0911 - one for each row of the table of states
     if is_final:
         if since > _SETTLE_SECONDS:
             return _ended(job, files, nodes, cause)
-        return Sight(_running(files), nodes, ends=files.ends) if files.claim else Sight(Phase.UNKNOWN)
+        return Sight(_running(files), nodes, ends=shown) if files.claim else Sight(Phase.UNKNOWN)
     if known.state in _WAITING and files.claim is None:
         return _waiting(known, now)
-    return Sight(_running(files), nodes, ends=files.ends)
+    return Sight(_running(files), nodes, ends=shown)
 
 
 def _running(files: Files) -> Phase:
