@@ -65,10 +65,9 @@ def _field(name: str, field: FieldInfo, schema: CoreSchema | None) -> core_schem
     read = schema or _of_type(field.annotation, field.metadata)
     if not field.is_required():
         default = field.default
-        read = core_schema.with_default_schema(
-            core_schema.nullable_schema(read) if default is None else read,
-            **({"default": None} if default is None else {"default_factory": type(default)}),
-        )
+        how: dict[str, Any] = {"default": None} if default is None else {"default_factory": type(default)}
+        bare = core_schema.nullable_schema(read) if default is None else read
+        read = core_schema.with_default_schema(bare, **how)
     return core_schema.typed_dict_field(read, validation_alias=to_camel(name))
 
 

@@ -208,8 +208,9 @@ def _sections(section: str, values: Values, names: Mapping[str, Any]) -> Iterato
         name = known_name(section, key)
         if name is None or value is None or not is_of(value, names[name]):
             continue
-        path, found = (section, str(key)), plain(value, names[name])
-        if isinstance(found, str) and not is_text(found):
+        path: tuple[str, str] = (section, str(key))
+        found: Any = plain(value, names[name])
+        if not is_text(str(found)):
             yield _must_be(path, "Unicode text", "one with half a character")
         elif name in LEAST and found < LEAST[name]:
             yield _must_be(path, f"{LEAST[name]} or more", shown(found))

@@ -166,7 +166,7 @@ class MCLIRunConfigValidationError(MAPIException, ValidationError):
         self, message: str, description: str | None = None, *, problems: Iterable[Problem] = ()
     ) -> None:
         super().__init__(HTTPStatus.BAD_REQUEST, message, description)
-        self.args = (message, description)  # what pickle and copy give back to __init__
+        self.args: tuple[object, ...] = (message, description)  # what pickle and copy give back to __init__
         self.problems = list(problems)
 
 

@@ -23,7 +23,7 @@ from mcli.exceptions import MAPIException
 from mcli.watches import statuses
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 
     from mcli._arguments import Named
     from mcli._core.transport import HttpTransport
@@ -188,7 +188,7 @@ def _request(
     return GetRunLogsInput(name=name_of(run), follow=failed is None, **given(asked))
 
 
-def _refuse_contradictions(numbers: dict[str, int | None], container: str | None, *, failed: bool) -> None:
+def _refuse_contradictions(numbers: Mapping[str, int | None], container: str | None, *, failed: bool) -> None:
     named = {name for name, value in numbers.items() if value is not None}
     if failed:
         named.add("failed")

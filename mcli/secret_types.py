@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from mcli._spelling import is_text, kind_of
 from mcli.exceptions import ValidationError
@@ -161,7 +161,7 @@ class Secret:
     def _text(self, name: str, value: object) -> str:
         if not is_text(value):
             raise ValidationError(f"Secret {self.name!r}: {name!r} must be a text, not {kind_of(value)}")
-        return str.__str__(value)
+        return str.__str__(cast("str", value))
 
 
 @dataclass(eq=False)

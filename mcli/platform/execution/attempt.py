@@ -178,7 +178,7 @@ class Attempt:
             for task in helpers:
                 task.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
-        return sight
+        return sight  # pyright: ignore[reportPossiblyUnboundVariable]  # a job is seen at least once
 
     async def _stop_job(self, job: Job) -> None:
         await self._stopped.wait()

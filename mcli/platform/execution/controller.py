@@ -42,7 +42,7 @@ class Controller:
     """All runs that have not ended. Lives on the event loop."""
 
     def __init__(self, services: Services, hub: Hub, machines: Machines) -> None:
-        self.clusters = clusters_of(machines)
+        self.clusters: tuple[Cluster, ...] = clusters_of(machines)
         self._services = services
         self._hub = hub
         self._work = asyncio.Event()

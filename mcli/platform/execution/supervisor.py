@@ -89,11 +89,12 @@ class Supervisor:
         self.folder: Path = Path(rank["folder"])
         self.rank = rank
         self.command: int = 0
-        self.started = self.log_cut = False
+        self.started: bool = False
+        self.log_cut: bool = False
         self._cut: Callable[[str, int], bool] | None = _beside("log_limit").cut if rank["log_limit"] else None
         self._meter = _beside("usage").Meter(self.folder)
         self.status: int | None = None
-        self.ended_at = 0.0
+        self.ended_at: float = 0.0
         self.deadline: float | None = None
         """When SIGKILL follows, once SIGTERM has come."""
         self._stopping = False

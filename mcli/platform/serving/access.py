@@ -30,7 +30,7 @@ class Access:
     """
 
     def __init__(self, more_hosts: Iterable[str] = ()) -> None:
-        self.hosts = LOOPBACK.union(host.lower() for host in more_hosts)
+        self.hosts: frozenset[str] = LOOPBACK.union(host.lower() for host in more_hosts)
 
     def check(self, headers: Mapping[str, str]) -> None:
         """Let a request with these headers pass.

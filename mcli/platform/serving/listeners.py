@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["listen", "loopback", "network", "port_of"]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 _LOOPBACK = "127.0.0.1"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PATH", "Server"]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 PATH = "/graphql"
 LARGEST_BODY = 64 << 20  # bytes: 200 metadata values of 100,000 bytes, escaped
