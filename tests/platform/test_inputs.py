@@ -18,6 +18,9 @@ from tests.platform.quiet import RUN, Quiet, root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from mcli.platform.state.store import Transaction
 
 TUNE = {"model": "a/b", "trainDataPath": "a/b/c", "saveFolder": "s3://b/c", "disableCredentialsCheck": True}
 PRETRAIN = {
@@ -193,3 +196,34 @@ def test_numbers_of_metadata_become_texts() -> None:
 def test_a_null_character_of_metadata_is_kept() -> None:
     """In free JSON a null character is a character as any other."""
     assert {"metadata": {"a": "\0"}} == checked("updateRunMetadataData", {"metadata": {"a": "\0"}})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"max_duration_seconds": 604_800 * 3600},
+        {"metadata": {"loss": float("inf"), "other": float("nan")}},
+        {"metadata": {"half of a pair": ["\ud800"]}},
+        {"metadata": {"deep": DEEP}},
+    ],
+)
+def test_a_store_with_what_cannot_be_answered_works_again(tmp_path: Path, broken: dict[str, Any]) -> None:
+    """What an earlier version stored, and could then not answer, is listed, waits and is stopped as any other run."""
+    quiet = Quiet(tmp_path, patience=0.0)
+    name = quiet.create()
+
+    def spoil(transaction: Transaction) -> None:
+        ((document,),) = transaction.db.execute("SELECT document FROM runs")
+        transaction.db.execute("UPDATE runs SET document = ?", (json.dumps(json.loads(document) | broken),))
+
+    quiet.runner.run(quiet.store.write(spoil))
+    assert [] == quiet.list_everything()
+    for field, more in {
+        "updateRunMetadata": [{"metadata": {"a": 1}}],
+        "stopRuns": [],
+        "startRuns": [],
+    }.items():
+        answer = quiet.ask(field, {"filters": {"name": {"in": [name]}}}, *more)
+        assert "errors" not in answer
+    assert [] == quiet.list_everything()
+    quiet.close()
