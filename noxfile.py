@@ -123,6 +123,13 @@ def mutants(session: nox.Session) -> None:
     session.run("python", "-m", "tests.mutants.survivors", *session.posargs)
 
 
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the client beside its floors, and print the table with targets; the JSON goes to bench/table.json."""
+    session.install("-e", ".[local]", *dependency_groups(PROJECT, "tests"))
+    session.run("python", "-m", "bench.table", *(session.posargs or ["bench/table.json"]))
+
+
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types with mypy and pyright, as strictly as they can."""

@@ -60,8 +60,8 @@ def _serve(answer: Any, pipe: Any) -> None:
     asyncio.run(main())
 
 
-def logs(size: int, total: int) -> None:
-    """get_run_logs of frames of one size, against bare websockets and base64."""
+def log_frames(size: int, total: int) -> tuple[Any, Any]:
+    """Return what serves a log in frames of one size, and what reads it with bare websockets, JSON and base64."""
     texts = frames(size, total)
 
     async def answer(socket: ServerConnection, serial: str) -> None:
@@ -84,6 +84,12 @@ def logs(size: int, total: int) -> None:
                 size += len(base64.b64decode(message["payload"]["data"]["getRunLogsV2"]["chunk"]))
         return size
 
+    return answer, bare
+
+
+def logs(size: int, total: int) -> None:
+    """get_run_logs of frames of one size, against bare websockets and base64."""
+    answer, bare = log_frames(size, total)
     with serving(answer) as endpoint, mcli.MAPIConnection(endpoint, "a-key"):
         ours, floor = [], []
         for _ in range(5):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mcli
+from mcli.platform.execution.folders import RunFolders
 from mcli.testing import local_platform
 from tests.faults.stage import BOOK, BOUND, Stage, config
 
@@ -24,6 +25,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
     with local_platform(data_dir=folder / "platform", grace=1.0) as platform:
         run = mcli.create_run(config("book", f"cat {folder}/book.txt"))
         mcli.wait_for_run_status(run, "completed", timeout=BOUND)
+        # what the platform itself writes into a log is not of the book
+        RunFolders(platform.data_dir / "runs").node(run.name, 0, 0).log.write_text(BOOK)
         yield Stage(platform, folder, run.name)
 
 

@@ -233,6 +233,21 @@ class Duplicated(ChangedChunks):
 
 
 @dataclass
+class Missing(SocketFault):
+    """One chunk of a log does not come, and those after it do."""
+
+    left: int = 3
+    """Chunks that come before it."""
+
+    async def pass_on(self, wire: Wire, frame: Frame) -> None:
+        if DATA in frame.payload[:80]:
+            self.left -= 1
+            if self.left == -1:
+                return
+        await super().pass_on(wire, frame)
+
+
+@dataclass
 class Overlapping(ChangedChunks):
     """Every chunk repeats the end of the one before."""
 

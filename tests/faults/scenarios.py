@@ -20,6 +20,7 @@ from tests.faults.faults import (
     Illegible,
     Interrupted,
     Lost,
+    Missing,
     NotAcknowledged,
     OffsetIgnored,
     Overlapping,
@@ -129,6 +130,25 @@ def wait(stage: Stage) -> Result:
     return compare(["COMPLETED"], [str(ended.result(BOUND).status)])
 
 
+def follow_retried(stage: Stage) -> Result:
+    """Follow the log of a run that fails and is tried again."""
+    run = stage.run("echo 1; exit 1", max_retries=2)
+    lines = [line for line in mcli.follow_run_logs(run, timeout=BOUND) if not line.startswith("[mcli]")]
+    return compare(["1\n"] * 3, lines)
+
+
+def watch_deleted(stage: Stage) -> Result:
+    """Watch a run that is deleted while it runs."""
+    run, _ = stage.gated()
+    seen = []
+    for each in mcli.watch_run_status(run, timeout=BOUND):
+        seen.append(str(each.status))
+        if each.status is mcli.RunStatus.RUNNING:
+            with stage.directly():
+                mcli.delete_run(run)
+    return compare(["RUNNING", "TERMINATING", "STOPPED"], seen[seen.index("RUNNING") :])
+
+
 def get(stage: Stage) -> Result:
     """Read a run."""
     return compare([stage.book], [mcli.get_run(stage.book, timeout=BOUND).name])
@@ -181,6 +201,13 @@ _RETRIED = [
         watch_retried, "reset after the first statuses", (Cut(Ending.RESET, 200), Refused(503)), quick=True
     ),
     Scenario(watch_retried, "two seconds without connection", (Cut(Ending.RESET, 200), *[Refused(503)] * 4)),
+]
+
+_TO_THE_END = [
+    Scenario(follow_retried, "without a fault", quick=True),
+    Scenario(follow_retried, "reset after some bytes", (Cut(Ending.RESET, 300), Refused(503))),
+    Scenario(watch_deleted, "without a fault", quick=True),
+    Scenario(watch_deleted, "reset after the first statuses", (Cut(Ending.RESET, 250), Refused(503))),
 ]
 
 _STORMS = [
@@ -239,6 +266,8 @@ _MESSAGES = [
 _CHUNKS = [
     Scenario(follow, "duplicated chunks", (Duplicated(),), quick=True),
     Scenario(follow, "chunks that overlap", (Overlapping(),), quick=True),
+    Scenario(follow, "a chunk that is missing", (Missing(),), quick=True),
+    Scenario(read, "a chunk that is missing", (Missing(),)),
     Scenario(follow, "chunks of 7 bytes", (Bitten(),)),
     Scenario(follow, "frames of 2 MB", (Heaped(),), quick=True),
     Scenario(read, "frames of 2 MB", (Heaped(),)),
@@ -389,6 +418,7 @@ SCENARIOS = [
     *_CUTS,
     *_RETRIED,
     *_STORMS,
+    *_TO_THE_END,
     *_CODES,
     *_HANDSHAKES,
     *_MESSAGES,

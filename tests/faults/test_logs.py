@@ -114,7 +114,7 @@ def test_goes_on_in_the_resumption_that_it_began_with(stage: Stage, tmp_path: Pa
         with stage.directly():
             mcli.wait_for_run_status(made, "completed", timeout=BOUND)
         proxy.sockets.clear()
-        text += "".join(lines)
+        text += "".join(line for line in lines if not line.startswith("[mcli] "))
 
     assert f"{first}the end\n{second}" == text
 

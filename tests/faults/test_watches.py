@@ -40,14 +40,18 @@ class Crowd:
                 lambda at=at: mcli.watch_run_status(self.runs[at % RUNS], future=True)
                 for at in range(watches)
             ),
-            *(
-                lambda at=at: mcli.follow_run_logs(self.runs[at % RUNS], future=True).result()
-                for at in range(logs)
-            ),
+            *(lambda at=at: _behind_the_first_line(self.runs[at % RUNS]) for at in range(logs)),
         ]
         with ThreadPoolExecutor(THREADS) as threads:
             self.streams += threads.map(lambda call: call(), calls)
             return list(threads.map(next, self.streams))
+
+
+def _behind_the_first_line(run: mcli.Run) -> Any:
+    """Follow the log of a run, after the line that names the working folder."""
+    steps = mcli.follow_run_logs(run, future=True).result()
+    next(steps)
+    return steps
 
 
 @pytest.fixture
