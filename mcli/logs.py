@@ -240,8 +240,9 @@ async def _lines(network: HttpTransport, request: GetRunLogsInput) -> AsyncGener
 
 
 def _of_resumption(request: GetRunLogsInput, index: int, *, whole: bool = False) -> GetRunLogsInput:
-    asked = request.model_dump(exclude_unset=True, exclude={"tail"} if whole else None)
-    return GetRunLogsInput(**asked | {"attempt_index": index})
+    asked: dict[str, Any] = request.model_dump(exclude_unset=True, exclude={"tail"} if whole else None)
+    asked["attempt_index"] = index
+    return GetRunLogsInput(**asked)
 
 
 async def _next_resumption(network: HttpTransport, request: GetRunLogsInput) -> int | None:
