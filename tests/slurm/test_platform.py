@@ -156,8 +156,9 @@ def test_a_lost_node(caller: Caller, cluster: SlurmCluster) -> None:
 
 def test_a_controller_that_is_killed(caller: Caller, cluster: SlurmCluster) -> None:
     """Runs go on while Slurm's controller is away, and one that it has just been given is executed once."""
-    name = caller.create("echo up; sleep 3; echo down")
+    name = caller.create("echo up; sleep 20; echo down")
     caller.wait_for_log(name, b"up\n")
+    time.sleep(10)  # Slurm's controller writes its state down every few seconds, and forgets what came after
     fresh = caller.create("echo once")
     while caller.run(fresh)["status"] != "QUEUED":
         time.sleep(0.05)

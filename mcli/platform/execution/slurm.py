@@ -98,17 +98,13 @@ class SlurmEngine:
     async def change(self, job: Job, *, priority: str, seconds: float | None) -> None:
         """Do nothing: Slurm lets users do little of this, and the platform enforces its limits itself."""
 
-    async def _redo(self, job: Job, files: Files) -> None:
+    async def _redo(self, job: Job) -> None:
         """Submit a job anew that Slurm has lost between its claim and the start of its ranks."""
-        names = (
-            [CLAIM, *(f"{rank}/{READY}" for rank in range(len(job.ranks)))]
-            if not files.is_any_started
-            else []
-        )
-        for name in (*names, REDO):
+        for name in (CLAIM, *(f"{rank}/{READY}" for rank in range(len(job.ranks)))):
             await asyncio.to_thread((job.folder / name).unlink, missing_ok=True)
-        if names:
-            await self._submit(job)
+        await self._submit(job)
+        # last, so that it is tried again if Slurm could not be asked
+        await asyncio.to_thread((job.folder / REDO).unlink, missing_ok=True)
 
     async def forget(self, job: Job) -> None:
         """Remove the order; without it no job of Slurm that is left over does anything."""
@@ -173,15 +169,15 @@ class SlurmEngine:
             await self.submit(job)
         elif known is not None and files.claim == known.id and known.state == "PENDING":
             # Slurm's controller has lost what happened, and would start the job a second time
-            if not files.is_any_started:
-                await asyncio.to_thread((job.folder / REDO).touch)
+            await asyncio.to_thread((job.folder / REDO).touch)
             await cancel(known.id, "--state=PENDING")
         elif (
             files.is_redone
+            and not files.is_any_started
             and (known is None or known.state in FINAL)
             and now - watch.since > _SETTLE_SECONDS
         ):
-            await self._redo(job, files)
+            await self._redo(job)
 
 
 async def _press(jobs: Sequence[SlurmJob], *, overdue: bool) -> None:

@@ -130,7 +130,7 @@ def sight(  # noqa: PLR0911 - one for each row of the table of states
     if all(files.ends) and (is_final or since > _HEARTBEAT_SECONDS or not _is_unexplained(files)):
         return _ended(job, files, nodes, cause)
     shown = tuple(None if end and end.stopped and not files.is_stopping else end for end in files.ends)
-    if files.is_redone and not files.is_stopping:
+    if files.is_redone and not files.is_any_started and not files.is_stopping:
         return Sight(_running(files), nodes)
     if known is None:
         if now - files.heartbeat < _HEARTBEAT_SECONDS:
@@ -158,7 +158,7 @@ def _is_unexplained(files: Files) -> bool:
 
 
 def _cause(state: str, files: Files) -> Cause:
-    if files.is_stopping:
+    if files.is_stopping or files.is_redone:
         return ""
     if state == "FAILED" and files.claim is None:
         return "launch"
@@ -171,7 +171,8 @@ def _ended(job: Job, files: Files, nodes: tuple[str, ...], cause: Cause) -> Sigh
         problem = _PROBLEMS[cause]
         if cause == "node" and rank < len(nodes):
             problem = f"Node {nodes[rank]} lost"
-        ends.append(end or replace(lost(job.ranks[rank]), problem=problem, stopped=files.is_stopping))
+        known = None if files.is_redone and end and end.stopped else end  # Slurm has ended what it had lost
+        ends.append(known or replace(lost(job.ranks[rank]), problem=problem, stopped=files.is_stopping))
     return Sight(Phase.ENDED, nodes, ends=tuple(ends), cause=cause)
 
 
