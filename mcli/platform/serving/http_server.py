@@ -51,7 +51,7 @@ class HttpServer(uvicorn.Server):
             ) from None
         super().__init__(config)
         self._listeners = list(listeners)
-        self.accepting = asyncio.Event()
+        self.accepting: asyncio.Event = asyncio.Event()
         """Set when requests are accepted."""
 
     async def run_to_end(self) -> None:
