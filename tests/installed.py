@@ -15,7 +15,7 @@ from mcli.testing import local_platform
 
 IN_PACKAGES = {"mcli": ["py.typed", "__init__.pyi", "platform/mapi.graphql"], "mcli_mapi": ["py.typed"]}
 """Files that are no modules, and that the wheel must bring."""
-COMMANDS = [["-m", "mcli.platform", "--version"]]
+COMMANDS = [["-m", "mcli.platform", "--version"], ["-m", "mcli.cli", "version"]]
 
 
 def main() -> None:
