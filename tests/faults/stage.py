@@ -111,8 +111,11 @@ def have_socket(silence: float) -> None:
 
 
 def compare(expected: Iterable[str], actual: Iterable[str]) -> Result:
-    """Count what is missing and what is too much; where neither is, the order counts."""
-    expected, actual = list(expected), list(actual)
+    """Count what is missing and what is too much; where neither is, the order counts.
+
+    What the platform itself says in a log, e.g. where the working folder is, is left out.
+    """
+    expected, actual = list(expected), [each for each in actual if not each.startswith("[mcli] ")]
     if expected == actual:
         return Result("whole")
     missing, surplus = Counter(expected) - Counter(actual), Counter(actual) - Counter(expected)

@@ -116,7 +116,8 @@ def test_goes_on_in_the_resumption_that_it_began_with(stage: Stage, tmp_path: Pa
         proxy.sockets.clear()
         text += "".join(line for line in lines if not line.startswith("[mcli] "))
 
-    assert f"{first}the end\n{second}" == text
+    said = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("[mcli] "))
+    assert f"{first}the end\n{second}" == said
 
 
 MEASURED = """

@@ -20,7 +20,7 @@ def completed(code: str) -> list[str]:
 
 def test_a_public_name_is_completed() -> None:
     """The names of `mcli` are found although they are loaded when they are first used."""
-    assert ["create_run"] == completed("import mcli\nmcli.create_ru")
+    assert ["create_run", "create_runs"] == completed("import mcli\nmcli.create_ru")
 
 
 def test_a_call_for_asyncio_is_completed() -> None:
