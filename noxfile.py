@@ -43,6 +43,8 @@ def tests(session: nox.Session) -> None:
     """Run the tests on all processors, or those that are named after `--`."""
     session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
     session.run("pytest", *(session.posargs or ["-n", "auto"]))
+    if not session.posargs:
+        session.run("pytest", "docs")  # the blocks of a page stand in order: one process runs them
 
 
 @nox.session(python=python_versions(PROJECT)[0])
