@@ -93,8 +93,37 @@ def _forget() -> None:
     _background = _Background()
 
 
+class _Pause:
+    """Lets the loop rest while the process forks: what it holds in the middle of a step, nobody would release."""
+
+    def __init__(self) -> None:
+        self._go_on = threading.Event()
+
+    def begin(self) -> None:
+        """Wait until the loop rests, but not for long: it may be waiting for the thread that forks."""
+        self._go_on, rests = threading.Event(), threading.Event()
+        loop = _background.loop
+        if loop is None or is_loop_thread():
+            return
+
+        def rest(until: threading.Event) -> None:
+            rests.set()
+            until.wait(LONGEST_PAUSE)
+
+        loop.call_soon_threadsafe(rest, self._go_on)
+        rests.wait(LONGEST_PAUSE)
+
+    def end(self) -> None:
+        """Let it go on."""
+        self._go_on.set()
+
+
+LONGEST_PAUSE = 1.0
+"""Seconds."""
+_pause = _Pause()
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(before=_pause.begin, after_in_parent=_pause.end, after_in_child=_forget)
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
