@@ -13,6 +13,9 @@ from nox.project import dependency_groups, load_toml, python_versions
 
 PROJECT = load_toml("pyproject.toml")
 
+# Tests wait more than they compute.
+SIDE_BY_SIDE = ["-n", str(2 * (os.cpu_count() or 1))]
+
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 
@@ -42,12 +45,12 @@ def installed(versions: list[str]) -> list[str]:
 def tests(session: nox.Session) -> None:
     """Run the tests on all processors, or those that are named after `--`."""
     session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
-    session.run("pytest", *(session.posargs or ["-n", "auto"]))
+    session.run("pytest", *(session.posargs or SIDE_BY_SIDE))
     if not session.posargs:
         session.run("pytest", "docs")  # the blocks of a page stand in order: one process runs them
 
 
-@nox.session(python=python_versions(PROJECT)[0])
+@nox.session(python=python_versions(PROJECT)[0], default=False)
 def lowest(session: nox.Session) -> None:
     """Run the tests on the lowest versions that are allowed, but those of the code generator, which is pinned."""
     session.install("uv")
@@ -56,7 +59,29 @@ def lowest(session: nox.Session) -> None:
         *install, "--resolution", "lowest-direct", "--editable", ".[local,pandas,http2]", external=True
     )
     session.run(*install, *dependency_groups(PROJECT, "tests"), external=True)
-    session.run("pytest", *(session.posargs or ["-n", "auto", "-m", "not faults and not hypothesis"]))
+    generator = ("--ignore=tests/codegen", "--ignore=tests/properties")
+    session.run("pytest", *(session.posargs or ["-n", "auto", "tests", *generator]))
+
+
+@nox.session(default=False)
+def order(session: nox.Session) -> None:
+    """Run the tests three times, each time in another order; `-- --randomly-seed=N` repeats one."""
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
+    session.install("pytest-randomly")
+    for _ in range(1 if session.posargs else 3):
+        session.run("pytest", *(session.posargs or ["-n", "auto"]))
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Measure which branches of handwritten code the tests take, and write where they do not to `htmlcov/`."""
+    session.install("-e", ".[local,pandas,http2]", *dependency_groups(PROJECT, "tests", "codegen"))
+    session.install("coverage>=7.10")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "-q", *session.posargs)
+    session.run("coverage", "combine", "--quiet", success_codes=[0, 1])
+    session.run("coverage", "html", "--quiet")
+    session.run("coverage", "report", "--skip-covered", "--sort=-miss")
 
 
 @nox.session(default=False)

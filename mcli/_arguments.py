@@ -24,6 +24,7 @@ __all__ = [
     "name_of",
     "names_of",
     "number",
+    "seconds",
     "text",
     "texts",
     "time_text",
@@ -164,6 +165,21 @@ def number(parameter: str, value: object, unit: str = "") -> float:
     if not math.isfinite(plain):
         raise ValueError(f"{parameter} must be {expected}, not {shown(value)}")
     return plain
+
+
+def seconds(parameter: str, value: object) -> float | None:
+    """Return a time limit in seconds; None, and infinity, are no limit.
+
+    Raises:
+        TypeError: It is not a number.
+        ValueError: It is less than 0, or not a number's value.
+    """
+    if value is None or value == math.inf:
+        return None
+    found = number(parameter, value, "seconds")
+    if found < 0:
+        raise ValueError(f"{parameter} must be a number of seconds, 0 or more, not {shown(value)}")
+    return found
 
 
 def member(kind: type[E], value: str | E, parameter: str) -> E:

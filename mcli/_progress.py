@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import mcli
+from mcli._arguments import name_of, names_of, seconds
 from mcli._terminal import LiveLine, is_terminal
 from mcli._words import span
 from mcli.pages import ObjectList
@@ -50,7 +51,7 @@ def progress(runs: str | Named | Iterable[str | Named], *, timeout: float | None
     >>> [run.status.name for run in mcli.progress(mcli.create_run(config))]
     ['COMPLETED']
     """
-    names = [runs] if isinstance(runs, str) else _names(runs)
+    names, timeout = _names(runs), seconds("timeout", timeout)
     if not names:
         return ObjectList([], Run)
     now = {run.name: run for run in get_runs(names, include_details=True)}
@@ -80,10 +81,10 @@ def progress(runs: str | Named | Iterable[str | Named], *, timeout: float | None
     return ObjectList([ended[name] for name in names], Run)
 
 
-def _names(runs: Named | Iterable[str | Named]) -> list[str]:
-    if isinstance(runs, Iterable):
-        return [each if isinstance(each, str) else each.name for each in runs]
-    return [runs.name]
+def _names(runs: str | Named | Iterable[str | Named]) -> list[str]:
+    if isinstance(runs, Iterable) and not isinstance(runs, str):
+        return names_of(runs)
+    return [name_of(runs, "run", "runs")]
 
 
 class _Watcher:

@@ -7,17 +7,18 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
+from mcli._arguments import listed, seconds, text, whole
 from mcli._progress import progress
+from mcli._spelling import kind_of
 from mcli.exceptions import MAPIException
 from mcli.pages import ObjectList
 from mcli.run import Run
+from mcli.run_config import RunConfig
 from mcli.runs import create_run, get_runs, stop_runs
 from mcli.watches import wait_for_run_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from mcli.run_config import RunConfig
 
 __all__ = ["RunGroup", "create_runs"]
 
@@ -119,6 +120,7 @@ def create_runs(
         The runs that were launched; `outcomes` has an entry for each configuration.
 
     Raises:
+        TypeError: A configuration is not a RunConfig, or another argument has a wrong type.
         ValueError: `at_once` is less than 1.
         MCLIConfigError: There are no credentials.
 
@@ -131,10 +133,18 @@ def create_runs(
     >>> [run.status.name for run in group.wait()], group.refused
     (['COMPLETED', 'COMPLETED'], [])
     """
-    if at_once < 1:
-        raise ValueError(f"at_once must be 1 or more, not {at_once}")
-    group = name or f"group-{secrets.token_hex(3)}"
-    return RunGroup(group, _launched([_of_group(each, group) for each in configs], at_once, timeout))
+    together, limit = whole("at_once", at_once, least=1), seconds("timeout", timeout)
+    group = f"group-{secrets.token_hex(3)}" if name is None else text("name", name)
+    members = [_of_group(each, group) for each in _checked(configs)]
+    return RunGroup(group, _launched(members, together, limit))
+
+
+def _checked(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    found = listed("configs", configs)
+    for at, each in enumerate(found):
+        if not isinstance(each, RunConfig):
+            raise TypeError(f"configs[{at}] must be a RunConfig, not {kind_of(each)}")
+    return found
 
 
 def _of_group(config: RunConfig, group: str) -> RunConfig:

@@ -43,6 +43,9 @@ PRIORITY = [*TEXT, "lowset", "hgih"]
 
 WRONG: dict[str, list[Any]] = {
     "after": TIME,
+    "at_once": [*COUNT, 0],
+    "configs": [5, True, "a", b"x", {"a": 1}, object(), [5], [None]],
+    "name": TEXT,
     "api_key": [5, True, b"x", ["a"], object()],
     "before": TIME,
     "cluster": NAME,
@@ -124,6 +127,7 @@ OTHERWISE: dict[tuple[str, str], list[Any]] = {
     ("get_runs", "runs"): NAMES,
     ("get_secrets", "secrets"): NAMES,
     ("delete_secrets", "secrets"): [*NAMES, None],
+    ("progress", "runs"): [5, True, b"x", {"a": 1}, object(), [5], [None], [""], mcli.Run],
 }
 """Parameters that mean something else in some function."""
 
@@ -133,6 +137,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "create_pretraining_run": {"model": "a/b", "train_data": ["s3://bucket/a"], "save_folder": FOLDER},
     "create_interactive_run": {"run": CONFIG},
     "create_run": {"run": CONFIG},
+    "create_runs": {"configs": [CONFIG]},
     "create_secret": {"secret": SECRET},
     "delete_secrets": {"secrets": ["a"]},
     "get_cluster": {"cluster": "a"},
@@ -171,7 +176,8 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_parameter(
     silent = []
     for value in OTHERWISE.get((name, parameter), WRONG[parameter]):
         try:
-            called = getattr(mcli, name)(**{**right(name), parameter: value})
+            arguments = {**right(name), parameter: value}
+            called = getattr(mcli, name)(**arguments)
             next(called)  # a generator looks at its arguments at once
         except (TypeError, ValueError) as error:
             if not is_ours(error, parameter):

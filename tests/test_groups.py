@@ -74,7 +74,7 @@ def test_a_group_is_a_list_of_runs() -> None:
 def test_of_no_configurations_there_is_an_empty_group() -> None:
     """Nothing is sent; `at_once` must leave room for one."""
     assert ([], []) == (list(mcli.create_runs([]).wait()), mcli.create_runs([]).refused)
-    with pytest.raises(ValueError, match="at_once must be 1 or more"):
+    with pytest.raises(ValueError, match="at_once must be a whole number, 1 or more"):
         mcli.create_runs([], at_once=0)
 
 

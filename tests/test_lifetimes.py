@@ -154,6 +154,6 @@ def test_a_token_is_read_anew_for_each_socket(
     token.write_text("first")
     monkeypatch.setenv("MOSAICML_ACCESS_TOKEN_FILE", str(token))
     monkeypatch.setenv("MOSAICML_API_ENDPOINT", server.url)
-    assert ["a\n"] == list(mcli.follow_run_logs("run-a"))
+    assert ["a\n"] == list(mcli.follow_run_logs("run-a", resumption=0))
     sent = [greeting["payload"]["Authorization"] for greeting in server.greetings]
     assert ["Bearer first", "Bearer second"] == sent
