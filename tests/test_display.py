@@ -20,12 +20,13 @@ BEGAN = datetime.now(UTC) - timedelta(hours=3)
 
 def made(name: str = "bert-x1", status: RunStatus = RunStatus.RUNNING, **more: object) -> Run:
     """Return a run that began three hours ago."""
+    began = datetime.now(UTC) - timedelta(hours=3)
     resumption = Resumption(0, "c1", 16, 0, "a100_80gb", 2, status, started_at=BEGAN)
     run = Run(
         run_uid="u",
         name=name,
         status=status,
-        created_at=BEGAN,
+        created_at=began,
         updated_at=BEGAN,
         created_by="ann@example.com",
         priority="auto",
