@@ -81,6 +81,7 @@ def test_a_subscription_gives_what_was_sent(endpoint: str, name: str, data: st.D
 
 
 @few
+@pytest.mark.filterwarnings("ignore:The platform lacks bytes of the log")
 @given(chunks=st.lists(st.binary(max_size=4)), broken=st.text(max_size=5) | st.none(), end=st.integers())
 def test_a_log_is_read_or_refused(endpoint: str, chunks: list[bytes], broken: str | None, end: int) -> None:
     """Chunks of a log are joined; a chunk that is no base64 is a `MAPIException`, and never a bare error."""
