@@ -29,7 +29,7 @@ def get_clusters(output: str) -> None:
         "NAME": lambda cluster: cluster.name,
         "PROVIDER": lambda cluster: cluster.provider,
         "GPUS": _gpus,
-        "NODES": lambda cluster: str(sum(each.nodes for each in cluster.cluster_instances)),
+        "NODES": _nodes,
     }
     show(output, mcli.get_clusters(), columns, asdict, lambda cluster: cluster.name)
 
@@ -105,3 +105,9 @@ def _use(cluster: ClusterDetails, *, hide_users: bool) -> None:
 def _gpus(cluster: ClusterDetails) -> str:
     with_gpus = [each for each in cluster.cluster_instances if each.gpus]
     return ", ".join(f"{each.gpus * each.nodes}x {each.gpu_type}" for each in with_gpus) or "none"
+
+
+def _nodes(cluster: ClusterDetails) -> str:
+    """Return how many nodes there are: one may be in several instances, with its GPUs and without."""
+    named = {node.name for each in cluster.cluster_instances for node in each.node_details}
+    return str(len(named) or max((each.nodes for each in cluster.cluster_instances), default=0))

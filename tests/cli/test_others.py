@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mcli
+from mcli.testing import local_platform, virtual_cluster
 from tests.test_imports import imported_by
 
 if TYPE_CHECKING:
@@ -110,3 +111,11 @@ def test_completion_has_a_script_for_each_shell(command: Command, shell: str, te
 def test_me_is_the_user(command: Command) -> None:
     """The user whose key is used."""
     assert mcli.get_current_user().email in command("describe", "me").out
+
+
+def test_a_node_in_two_instances_is_counted_once(command: Command) -> None:
+    """A node with GPUs is one of CPUs too."""
+    with local_platform(cluster=virtual_cluster(2, 8)):
+        assert ["local", "Local", "virtual", "16x", "a100_80gb", "2"] == command(
+            "get", "clusters"
+        ).out.split()[4:]
